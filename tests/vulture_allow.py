@@ -59,6 +59,8 @@ comment
 subject
 spooled  # printed by `line --json`
 readinto  # io.BufferedReader reads by it
+readall
+seekable
 clock_set_back
 should_exit  # ends uvicorn's server
 
@@ -111,7 +113,9 @@ to_pixels  # the inverse of a place on the strip
 # http.server and paho call or read them, in the benchmark of deliveries.
 close_connection
 protocol_version
+do_GET
 do_POST
+handle_error
 log_message
 daemon_threads
 on_connect

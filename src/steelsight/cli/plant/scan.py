@@ -33,7 +33,8 @@ def scan(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Image files, folders, patterns such as 'line3/*.jpg', tar and zip archives.",
+            help="Image files, folders, patterns such as 'line3/*.jpg', tar and zip archives; also in object "
+            "storage: s3://BUCKET/PREFIX/.",
             metavar="SOURCE...",
         ),
     ],

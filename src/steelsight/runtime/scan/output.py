@@ -19,7 +19,6 @@ import pyarrow as pa
 
 from steelsight.errors import BadOutput
 from steelsight.files import PARTIAL, refuse_output, take_lock, write_json
-from steelsight.names import shown_name
 from steelsight.plain import plain
 from steelsight.reading import parse_object, read_regular
 from steelsight.runtime.bundle.open import Bundle
@@ -27,7 +26,7 @@ from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.processor import processor_type
 from steelsight.runtime.scan.parts import VERDICTS
 from steelsight.runtime.scan.plan import PLAN_FILE
-from steelsight.runtime.scan.sources import absolute
+from steelsight.runtime.scan.sources import source_id
 from steelsight.version import __version__
 
 __all__ = [
@@ -92,7 +91,7 @@ def identify(
         del versions["machine"], versions["processor"]
     return ScanIdentity(
         {"model_id": bundle.card.model_id, "checksum": checksum_of(bundle)},
-        [shown_name(str(absolute(Path(source)))) for source in sources],
+        [source_id(source) for source in sources],
         options,
         versions,
     )

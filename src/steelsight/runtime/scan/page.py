@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from steelsight.evaluation.abstention.label_sets import set_words
+from steelsight.names import on_one_line
 from steelsight.reports.cells import probability_text
 from steelsight.reports.document import Cell, Chip, Column, Document
 from steelsight.reports.figures.scan import Thumbnail, draw_contact_sheet, draw_verdicts
@@ -170,7 +171,7 @@ def _thumbnail(
     placement = place(shown.size, spec)
     boxes = [placement.to_model(box) for box in shown.boxes]
     heat = inspector.inspect(np.asarray(gray)).heatmap if shown.boxes else None
-    name = shown.name.rpartition("/")[2]
+    name = on_one_line(shown.name.rpartition("/")[2])
     return Thumbnail(name, _verdict(shown), gray, heat, boxes, placement.pixel_aspect)
 
 

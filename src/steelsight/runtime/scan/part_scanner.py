@@ -65,6 +65,7 @@ class PartScanner:
         self, sheets: Sequence[PlannedSheet], reads: list[DecodedImage], pause: Callable[[], None]
     ) -> PartOutputs:
         """Outputs of the readable sheets; fills `reads`, without pixels, which are kept for one batch."""
+        self._reader.expect(sheets)
         outputs = self._allocate(len(sheets))
         good: list[int] = []
         waiting = 0

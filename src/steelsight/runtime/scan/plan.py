@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -41,14 +44,33 @@ _SCHEMA: Final = pa.schema(
 )
 
 
+class _PlanFile:
+    """An open plan; its footer, which lists all parts, is read once. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        # Opened here: pyarrow takes no path of bytes that are not text.
+        opened = path.open("rb")
+        weakref.finalize(self, opened.close)
+        self._lock = threading.Lock()
+        self.checksum = hashlib.file_digest(opened, "sha256").hexdigest()
+        opened.seek(0)
+        self.parquet = pq.ParquetFile(opened, pre_buffer=False)
+
+    def read(self, number: int) -> pa.Table:
+        """The rows of a part."""
+        with self._lock:  # one position in the file
+            return self.parquet.read_row_group(number, use_threads=False)
+
+
 @dataclass(frozen=True)
 class ScanPlan:
-    """A saved plan, read part by part."""
+    """A saved plan, read part by part from a file that stays open."""
 
     path: Path
     sheets: int
     parts: int
     checksum: str
+    file: _PlanFile = field(repr=False, compare=False)
 
     def part(self, number: int) -> list[PlannedSheet]:
         """The sheets of one part, by its number from 0."""
@@ -56,26 +78,27 @@ class ScanPlan:
 
     def rows(self, number: int) -> pa.Table:
         """The rows of one part as they are saved; `sheets_of` reads them."""
-        # Opened here: pyarrow takes no path of bytes that are not text.
-        with self.path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            return file.read_row_group(number)
+        return self.file.read(number)
 
     def __iter__(self) -> Iterator[PlannedSheet]:
         for number in range(self.parts):
             yield from self.part(number)
 
 
-def write_plan(folder: Path, sheets: Sequence[PlannedSheet], part: int) -> ScanPlan:
-    """Save a plan and open it; raises BadOutput.
+def write_plan(folder: Path, sheets: Iterable[PlannedSheet], part: int) -> ScanPlan:
+    """Save a plan and open it; of the sheets, those of one part are in memory at a time.
 
-    part  number of sheets in a part
+    part    number of sheets in a part
+    raises  BadOutput; what the iteration raises, and then an earlier plan is unchanged
     """
     path = folder / PLAN_FILE
 
     def fill(file: BinaryIO) -> None:
-        with pq.ParquetWriter(file, _SCHEMA) as writer:  # a row group is a part
-            for start in range(0, len(sheets), part):
-                writer.write_table(_table(sheets[start : start + part]), row_group_size=part)
+        waiting = iter(sheets)
+        # A row group is a part. Statistics would double the footer, and nothing searches a plan.
+        with pq.ParquetWriter(file, _SCHEMA, write_statistics=False) as writer:
+            while group := list(islice(waiting, part)):
+                writer.write_table(_table(group), row_group_size=part)
 
     replace_file(path, fill)
     return open_plan(folder)
@@ -85,12 +108,11 @@ def open_plan(folder: Path) -> ScanPlan:
     """Open a saved plan; raises BadOutput where it is damaged or missing."""
     path = folder / PLAN_FILE
     try:
-        with path.open("rb") as opened:
-            checksum = hashlib.file_digest(opened, "sha256").hexdigest()
-            with pq.ParquetFile(opened) as file:
-                if not file.schema_arrow.equals(_SCHEMA):
-                    raise pa.ArrowInvalid("other columns")
-                return ScanPlan(path, file.metadata.num_rows, file.metadata.num_row_groups, checksum)
+        file = _PlanFile(path)
+        if not file.parquet.schema_arrow.equals(_SCHEMA):
+            raise pa.ArrowInvalid("other columns")
+        facts = file.parquet.metadata
+        return ScanPlan(path, facts.num_rows, facts.num_row_groups, file.checksum, file)
     except (OSError, pa.ArrowException) as error:
         raise BadOutput(
             f"{path}: expected the plan of a scan, got {_first_line(error)}; use --fresh"

@@ -30,8 +30,9 @@ from steelsight.runtime.scan.output import (
 from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
 from steelsight.runtime.scan.plan import PART, ScanPlan, open_plan, write_plan
+from steelsight.runtime.scan.planned_files import PlannedFiles
 from steelsight.runtime.scan.retry import has_transient_rows, is_readable_now
-from steelsight.runtime.scan.sources import PlannedSheet, list_sources
+from steelsight.runtime.scan.sources import SourceWalk
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.runtime.scan.workers import run_parts as run_in_processes
 
@@ -92,7 +93,7 @@ def scan(
     Called again with the same bundle, sources and options it continues where it stopped, and OUT then holds
     what one uninterrupted scan would have written.
 
-    sources   image files, folders, patterns, tar and zip archives
+    sources   image files, folders, patterns, tar and zip archives; addresses s3://BUCKET/... of such
     workers   processes; None = one a processor core. A scan of one part runs in this process
     progress  called with the sheets done and the sheets in all after each part
     run_parts  who scans the parts, such as the nodes of a cluster; None = `workers` processes of this machine
@@ -175,10 +176,10 @@ def _plan(
 ) -> tuple[ScanPlan, list[str], dict[str, Any]]:
     """The plan of OUT, made now or earlier; names of files that came later; the plan's facts in scan.json."""
     saved = load_scan(out, identity)
-    listing = list_sources(sources)
+    listed = SourceWalk(sources)
     if saved is None:
-        plan = write_plan(out, listing.sheets, PART)
-        passed_over = [{"name": each.id, "reason": each.reason} for each in listing.passed_over]
+        plan = write_plan(out, listed, PART)
+        passed_over = [{"name": each.id, "reason": each.reason} for each in listed.passed_over]
         facts = {
             "plan": {"sheets": plan.sheets, "part": PART, "checksum": plan.checksum},
             "passed_over": passed_over,
@@ -190,20 +191,15 @@ def _plan(
         raise BadOutput(
             f"{plan.path}: expected the plan named in {SCAN_FILE}, got another; scan again with --fresh"
         )
-    planned = {(sheet.path, _place(sheet)) for sheet in plan}
-    stamps = {sheet.path: sheet.member.stamp for sheet in plan if sheet.member}
-    for sheet in listing.sheets:
-        if sheet.member and stamps.get(sheet.path, sheet.member.stamp) != sheet.member.stamp:
+    planned, later = PlannedFiles(plan), []
+    for sheet in listed:
+        if planned.is_changed(sheet):
             raise BadOutput(
                 f"{sheet.path}: the archive was changed since the scan into {out} began; use --fresh"
             )
-    later = [sheet.name for sheet in listing.sheets if (sheet.path, _place(sheet)) not in planned]
+        if sheet not in planned:
+            later.append(sheet.name)
     return plan, later, {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
-
-
-def _place(sheet: PlannedSheet) -> int | str:
-    """Distinguishes the sheets of one archive."""
-    return sheet.member.offset if sheet.member else sheet.detail
 
 
 def _missing_parts(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:
@@ -246,11 +242,11 @@ def _scan_here(
     scanner: PartScanner, plan: ScanPlan, out: Path, missing: Sequence[int]
 ) -> Generator[FinishedPart, None, None]:
     """Scan parts in this process; yields each when it is written."""
-    for number in missing:
-        sheets = plan.part(number)
-        write_part(out, number, scanner(number, sheets))
-        scanner.close()
-        yield FinishedPart(number, len(sheets))
+    with closing(scanner):
+        for number in missing:
+            sheets = plan.part(number)
+            write_part(out, number, scanner(number, sheets))
+            yield FinishedPart(number, len(sheets))
 
 
 def _write_page(

@@ -1,4 +1,4 @@
-"""List the images of files, folders, patterns and archives in a stable order.
+"""List the images of files, folders, patterns, archives and object stores in a stable order.
 
 Images are not read, except small parts of possible masks, whose values decide.
 """
@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Final
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from steelsight.errors import BadSource
 from steelsight.names import shown_name
 from steelsight.runtime.engine.reading import ImageRefused, read_file
-from steelsight.runtime.scan.archives.listing import ArchiveRefused, archive_kind, iterate_archive
-from steelsight.runtime.scan.archives.members import Entry, Member
+from steelsight.runtime.scan.archive_sources import Listed, absolute, list_if_archive, masks_of
+from steelsight.runtime.scan.archives.members import Member
 from steelsight.runtime.scan.archives.reader import ArchiveReader
+from steelsight.runtime.scan.object_sources import list_objects
+from steelsight.runtime.scan.objects.address import is_address, parse_address
+from steelsight.runtime.scan.objects.ranged_file import ObjectFile
+from steelsight.runtime.scan.objects.reading import ObjectReader
+from steelsight.runtime.scan.objects.store import ObjectStore
 from steelsight.runtime.scan.patterns import expand_pattern
 from steelsight.sheets.formats.listing import list_images
-from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks, look_in
+from steelsight.sheets.formats.mask_pairs import find_masks, look_in
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES, unreadable
-from steelsight.sheets.mask_values import MaskLook, look_at
 from steelsight.sheets.own_folders import OwnFolders
 from steelsight.types import Reason, Rejection
 
@@ -32,8 +36,10 @@ __all__ = [
     "PlannedSheet",
     "SourceListing",
     "SourceReader",
+    "SourceWalk",
     "absolute",
     "list_sources",
+    "source_id",
     "without_masks",
 ]
 
@@ -46,7 +52,7 @@ class PlannedSheet:
 
     index: int  # its place in the scan
     name: str  # in rows and messages, as `shown_name` writes it: the source as given, and the path from there
-    path: str  # absolute, of the image or of its archive
+    path: str  # of the image or of its archive: absolute, or its address in an object store
     member: Member | None = None
     reason: Reason | None = None  # why it is not read; `detail` says it in words
     detail: str = ""
@@ -61,22 +67,107 @@ class SourceListing:
 
 
 class SourceReader:
-    """Reads the files of planned sheets, each in one state."""
+    """Reads the files of planned sheets, each in one state; connects to an object store once it is needed."""
 
-    def __init__(self) -> None:
-        self._archives = ArchiveReader()
+    def __init__(self, store: ObjectStore | None = None) -> None:
+        """Nothing is opened yet.
+
+        store  for sheets in object storage; None = by the SDK's usual ways
+        """
+        self._store = store or ObjectStore()
+        self._objects = ObjectReader(self._store)
+        self._archives = ArchiveReader(self._open)
+
+    def expect(self, sheets: Iterable[PlannedSheet]) -> None:
+        """Tell which sheets will be read, in this order: images in object storage are read ahead."""
+        self._objects.expect(
+            sheet.path
+            for sheet in sheets
+            if is_address(sheet.path) and sheet.member is None and sheet.reason is None
+        )
 
     def read(self, sheet: PlannedSheet) -> bytes:
-        """The bytes of a sheet's file; raises ImageRefused."""
+        """The bytes of a sheet's file.
+
+        raises  ImageRefused; BadSource where an object store cannot be used any more
+        """
         if sheet.reason is not None:
             raise ImageRefused(sheet.reason, f"{sheet.name}: {sheet.detail}")
-        if sheet.member is None:
-            return read_file(Path(sheet.path))
-        return self._archives.read(sheet.path, sheet.member, sheet.name)
+        if sheet.member is not None:
+            return self._archives.read(sheet.path, sheet.member, sheet.name)
+        return self._objects.read(sheet.path) if is_address(sheet.path) else read_file(Path(sheet.path))
 
     def close(self) -> None:
-        """Close open archives."""
+        """Close open archives and connections."""
         self._archives.close()
+        self._objects.close()
+
+    def _open(self, path: str) -> BinaryIO:
+        return ObjectFile(self._store, parse_address(path)) if is_address(path) else Path(path).open("rb")
+
+
+class SourceWalk:
+    """The sheets of sources, one after the other; objects are listed while it is iterated, in bounded memory.
+
+    Iterated once. `passed_over` is complete afterwards.
+    """
+
+    def __init__(self, sources: Sequence[str | Path], store: ObjectStore | None = None) -> None:
+        """Nothing is listed yet.
+
+        store  of sources in object storage; None = by the SDK's usual ways
+        """
+        self.passed_over: list[Rejection] = []
+        self._sources = [str(source) for source in sources]
+        self._store = store or ObjectStore()
+        self._own = OwnFolders(WANTED, BadSource)
+
+    def __iter__(self) -> Iterator[PlannedSheet]:
+        """The sheets, as `list_sources` lists them; raises BadSource."""
+        refused: PlannedSheet | None = None
+        count = readable = 0
+        with closing(self._store):
+            for name, path, entry in self._each_once():
+                sheet = PlannedSheet(count, shown_name(name), path)
+                if entry is not None:
+                    detail = shown_name(entry.detail)
+                    sheet = replace(sheet, member=entry.member, reason=entry.reason, detail=detail)
+                count += 1
+                readable += sheet.reason is None
+                refused = refused or sheet
+                yield sheet
+        self.passed_over = [
+            Rejection(shown_name(each.id), shown_name(each.reason)) for each in self.passed_over
+        ]
+        if not readable:
+            raise self._nothing_to_scan(refused)
+
+    def _each_once(self) -> Iterator[Listed]:
+        """What the sources hold; a file that several of them name comes once."""
+        seen: set[bytes] = set()
+        for number, source in enumerate(self._sources):
+            others = self._sources[:number] + self._sources[number + 1 :]
+            alone = is_address(source) and not any(_overlap(source, other) for other in others)
+            for name, path, entry in self._list(source):
+                if entry is None and not alone:
+                    digest = blake2b(os.fsencode(path), digest_size=16).digest()
+                    if digest in seen:
+                        continue
+                    seen.add(digest)
+                yield name, path, entry
+
+    def _list(self, source: str) -> Iterator[Listed]:
+        if is_address(source):
+            return list_objects(source, self._store, self.passed_over)
+        return _list_source(source, self.passed_over, self._own)
+
+    def _nothing_to_scan(self, refused: PlannedSheet | None) -> BadSource:
+        names = ", ".join(self._sources) or "no source"
+        why = next((f"; {each.id}: {each.reason}" for each in self.passed_over), "")
+        why = f"; {refused.name}: {refused.detail}" if refused else why
+        return BadSource(
+            f"{names:.200}: expected at least one image to scan, found none{why}; check the path"
+        )
 
 
 def list_sources(sources: Sequence[str | Path]) -> SourceListing:
@@ -86,34 +177,23 @@ def list_sources(sources: Sequence[str | Path]) -> SourceListing:
     confirm, is not a sheet, unless it is itself a source; masks are counted in what is left out.
     raises  BadSource for a source that does not exist or cannot be scanned, and where there is no sheet
     """
-    passed_over: list[Rejection] = []
-    seen: set[str] = set()
-    own = OwnFolders(WANTED, BadSource)
-    sheets: list[PlannedSheet] = []
-    for source in sources:
-        for name, path, entry in _list_source(str(source), passed_over, own):
-            if entry is None and path in seen:
-                continue
-            seen.add(path)
-            sheet = PlannedSheet(len(sheets), shown_name(name), path)
-            if entry is not None:
-                sheet = replace(
-                    sheet, member=entry.member, reason=entry.reason, detail=shown_name(entry.detail)
-                )
-            sheets.append(sheet)
-    if all(sheet.reason is not None for sheet in sheets):
-        names = ", ".join(str(source) for source in sources) or "no source"
-        why = next((f"; {each.id}: {each.reason}" for each in passed_over), "")
-        why = next((f"; {each.name}: {each.detail}" for each in sheets), why)
-        raise BadSource(f"{names:.200}: expected at least one image to scan, found none{why}; check the path")
-    shown = (Rejection(shown_name(each.id), shown_name(each.reason)) for each in passed_over)
-    return SourceListing(tuple(sheets), tuple(shown))
+    walk = SourceWalk(sources)
+    sheets = tuple(walk)
+    return SourceListing(sheets, tuple(walk.passed_over))
 
 
-_Listed = tuple[str, str, Entry | None]  # name, absolute path, entry of an archive
+def source_id(source: str | Path) -> str:
+    """What a source is known by when a scan goes on: its address, or its absolute path."""
+    text = str(source)
+    return shown_name(text if is_address(text) else str(absolute(Path(text))))
 
 
-def _list_source(source: str, passed_over: list[Rejection], own: OwnFolders) -> Iterator[_Listed]:
+def _overlap(source: str, other: str) -> bool:
+    """Whether two sources may hold the same objects."""
+    return is_address(other) and (source.startswith(other) or other.startswith(source))
+
+
+def _list_source(source: str, passed_over: list[Rejection], own: OwnFolders) -> Iterator[Listed]:
     path = Path(source)
     try:
         exists = path.exists()
@@ -134,35 +214,31 @@ def _list_source(source: str, passed_over: list[Rejection], own: OwnFolders) -> 
         raise BadSource(f"{source:.200}: expected {WANTED}, found none; check the path")
 
 
-def _list_folder(folder: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
+def _list_folder(folder: Path, passed_over: list[Rejection]) -> Iterator[Listed]:
     listing = list_images(folder)
     passed_over += [Rejection(_joined(folder, each.id), each.reason) for each in listing.rejections]
     passed_over += [Rejection(_joined(folder, each.id), each.reason) for each in listing.passed_over]
     pairs = find_masks(listing.images, look_in(folder))
-    passed_over += _masks_of(folder.as_posix(), pairs)
+    passed_over += masks_of(folder.as_posix(), pairs)
     for id_ in pairs.sheets(listing.images):
         yield _joined(folder, id_), str(absolute(folder / id_)), None
 
 
-def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
+def _list_file(path: Path, passed_over: list[Rejection]) -> Iterator[Listed]:
     if not path.is_file():
         raise BadSource(f"{path}: expected {WANTED}, got a device or a pipe")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         yield path.as_posix(), str(absolute(path)), None
         return
-    try:
-        kind = archive_kind(path)
-    except ArchiveRefused as error:
-        yield _refused(path, error)
-        return
-    if not kind:
+    found = list_if_archive(path, passed_over)
+    if found is None:
         raise BadSource(
             f"{path}: expected {WANTED}, got a file with {path.suffix or 'no suffix'} that is not an archive"
         )
-    yield from _list_archive(path, kind, passed_over)
+    yield from found
 
 
-def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
+def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[Listed]:
     matches = expand_pattern(pattern, passed_over)
     if not matches:
         raise BadSource(
@@ -170,7 +246,7 @@ def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[_Liste
         )
     images = [path.as_posix() for path in matches if path.suffix.lower() in IMAGE_SUFFIXES]
     pairs = find_masks(images, look_in(Path()))
-    passed_over += _masks_of(pattern, pairs)
+    passed_over += masks_of(pattern, pairs)
     masks = set(images) - set(pairs.sheets(images))
     for path in matches:
         if path.is_dir():
@@ -184,58 +260,13 @@ def _list_pattern(pattern: str, passed_over: list[Rejection]) -> Iterator[_Liste
             passed_over.append(Rejection(path.as_posix(), "neither an image format nor an archive"))
 
 
-def _list_matched_file(path: Path, passed_over: list[Rejection]) -> Iterator[_Listed]:
+def _list_matched_file(path: Path, passed_over: list[Rejection]) -> Iterator[Listed]:
     """A file without an image's suffix that a pattern matches."""
-    try:
-        kind = archive_kind(path)
-    except ArchiveRefused as error:
-        yield _refused(path, error)
-        return
-    if kind:
-        yield from _list_archive(path, kind, passed_over)
-    else:
+    found = list_if_archive(path, passed_over)
+    if found is None:
         passed_over.append(Rejection(path.as_posix(), "neither an image format nor an archive"))
-
-
-def _list_archive(path: Path, kind: str, passed_over: list[Rejection]) -> Iterator[_Listed]:
-    strays: Counter[str] = Counter()
-    entries, hidden = [], 0
-    try:
-        for entry in iterate_archive(path, kind):
-            suffix = PurePosixPath(entry.name).suffix.lower()
-            if _is_hidden(entry.name):
-                hidden += 1
-            elif not entry.name or suffix in IMAGE_SUFFIXES:
-                entries.append(entry)
-            else:
-                strays[suffix] += 1
-    except ArchiveRefused as error:
-        yield _refused(path, error)
-        return
-    passed_over += [
-        Rejection(path.as_posix(), f"{count} file(s) ending in {suffix or 'no suffix'}: not an image format")
-        for suffix, count in sorted(strays.items())
-    ]
-    if hidden:
-        passed_over.append(Rejection(path.as_posix(), f"{hidden} file(s) passed over: hidden"))
-    named = [entry.name for entry in entries if entry.name]
-    with closing(ArchiveReader()) as reader:
-        pairs = find_masks(named, _look_in_archive(reader, path, entries))
-    passed_over += _masks_of(path.as_posix(), pairs)
-    wanted = set(pairs.sheets(named))
-    for entry in entries:
-        if not entry.name or entry.name in wanted:
-            yield f"{path.as_posix()}:{entry.name}", str(absolute(path)), entry
-
-
-def _refused(path: Path, error: ArchiveRefused) -> _Listed:
-    """One row for an archive that is not scanned; the other sources are."""
-    return path.as_posix(), str(absolute(path)), Entry("", None, error.reason, error.detail)
-
-
-def _is_hidden(name: str) -> bool:
-    """Hidden files that a system or an editor adds to archives: `__MACOSX/._a.jpg`."""
-    return any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in name.split("/"))
+    else:
+        yield from found
 
 
 def without_masks(folder: Path, ids: Sequence[str]) -> list[str]:
@@ -243,37 +274,5 @@ def without_masks(folder: Path, ids: Sequence[str]) -> list[str]:
     return find_masks(ids, look_in(folder)).sheets(ids)
 
 
-def _masks_of(source: str, pairs: MaskPairs) -> list[Rejection]:
-    masks = [*pairs.masks.values(), *pairs.orphans]
-    if not masks:
-        return []
-    return [
-        Rejection(
-            source, f"{len(masks)} mask(s) of images, such as {masks[0]}; a mask named as a source is scanned"
-        )
-    ]
-
-
-def _look_in_archive(reader: ArchiveReader, path: Path, entries: Sequence[Entry]) -> LookAt:
-    members = {entry.name: entry.member for entry in entries if entry.member and entry.reason is None}
-    looks: dict[str, MaskLook] = {}
-
-    def look(name: str) -> MaskLook:
-        if name not in looks:
-            try:
-                content = reader.read(str(absolute(path)), members[name], name)
-            except (KeyError, ImageRefused):
-                content = b""
-            looks[name] = look_at(content)
-        return looks[name]
-
-    return look
-
-
 def _joined(folder: Path, id_: str) -> str:
     return id_ if str(folder) == "." else f"{folder.as_posix().rstrip('/')}/{id_}"
-
-
-def absolute(path: Path) -> Path:
-    """The path from the root on; links are kept."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  # Path.resolve would follow links

@@ -19,8 +19,10 @@ __all__ = [
     "MAX_LINKED",
     "TOO_MANY_LINKS",
     "Listing",
+    "UnusedFiles",
     "is_image_name",
     "list_images",
+    "system_reason",
     "unused_files",
 ]
 
@@ -114,23 +116,41 @@ def unused_files(
 
     used  files that were read as annotations
     """
-    strays: Counter[tuple[str, str]] = Counter()
-    documents = []
+    unused = UnusedFiles()
     for entry in sorted(set(others) - set(used)):
+        unused.add(entry)
+    return unused.faults(), unused.documents
+
+
+class UnusedFiles:
+    """Counts files that are no images per folder and suffix, and names what is documentation."""
+
+    def __init__(self) -> None:
+        self.documents: list[Rejection] = []
+        self._strays: Counter[tuple[str, str]] = Counter()
+
+    def add(self, entry: str) -> None:
+        """Count a file by its path below the root."""
         folder, _, name = entry.rpartition("/")
         suffix = PurePosixPath(name).suffix.lower()
         if _DOCUMENTS.fullmatch(name) or suffix in _NOTES:
-            documents.append(Rejection(entry, "documentation"))
+            self.documents.append(Rejection(entry, "documentation"))
         elif not folder and suffix in {".csv", ".tsv"}:
-            documents.append(Rejection(entry, "a table; --groups column:NAME or file:PATH:COLUMN uses one"))
+            words = "a table; --groups column:NAME or file:PATH:COLUMN uses one"
+            self.documents.append(Rejection(entry, words))
         else:
-            strays[folder, suffix] += 1
-    faults = []
-    for (folder, suffix), count in sorted(strays.items()):
-        kind = f"ending in {suffix}" if suffix else "without a suffix"
-        reason = f"{count} file(s) {kind}: not an image format; expected {', '.join(sorted(IMAGE_SUFFIXES))}"
-        faults.append(Rejection(f"{folder or '.'}/", reason))
-    return faults, documents
+            self._strays[folder, suffix] += 1
+
+    def faults(self) -> list[Rejection]:
+        """One for each folder and suffix of files that nothing reads."""
+        faults = []
+        for (folder, suffix), count in sorted(self._strays.items()):
+            kind = f"ending in {suffix}" if suffix else "without a suffix"
+            reason = (
+                f"{count} file(s) {kind}: not an image format; expected {', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
+            faults.append(Rejection(f"{folder or '.'}/", reason))
+        return faults
 
 
 def _walk(
@@ -162,7 +182,7 @@ def _walk(
         return
     for entry in entries:
         is_folder = _is_folder(entry)
-        reason = _system_reason(entry.name)
+        reason = system_reason(entry.name)
         if reason and is_folder:
             walk.passed_over.append(Rejection(f"{prefix}{entry.name}/", reason))
         elif reason:
@@ -183,10 +203,11 @@ def _suffix(entry: str) -> str:
 
 def is_image_name(name: str) -> bool:
     """Whether `list_images` lists a file of this name."""
-    return _suffix(name) in IMAGE_SUFFIXES and not _system_reason(name)
+    return _suffix(name) in IMAGE_SUFFIXES and not system_reason(name)
 
 
-def _system_reason(name: str) -> str:
+def system_reason(name: str) -> str:
+    """Why a file or folder of this name is passed over; "" where it is not."""
     lower = name.lower()
     if lower.startswith((".trash", ".recycle")):
         return "recycle bin"

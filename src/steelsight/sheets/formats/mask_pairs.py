@@ -20,7 +20,16 @@ from steelsight.errors import BadData
 from steelsight.sheets.formats.mask_folders import MASK_WORDS, find_mask_folders, match_folder, words_of
 from steelsight.sheets.mask_values import MaskLook, look_at
 
-__all__ = ["LookAt", "MaskPairs", "NamesApart", "find_masks", "look_in", "pair_masks"]
+__all__ = [
+    "AFFIX_WORDS",
+    "LookAt",
+    "MaskPairs",
+    "NamesApart",
+    "find_masks",
+    "look_in",
+    "may_be_affix",
+    "pair_masks",
+]
 
 LookAt = Callable[[str], MaskLook]  # from an id to what its values say
 Side = Literal["first", "second", "neither", "unclear"]
@@ -28,7 +37,7 @@ Side = Literal["first", "second", "neither", "unclear"]
 MOST: Final = 0.8  # of the pairs of one way of naming: the others are then faults, told when masks are read
 SAMPLE: Final = 12  # pairs of one way of naming, or files of one folder
 _AFFIX: Final = re.compile(r"[ _.\-][\w.\-]{1,24}")
-_AFFIX_WORDS: Final = MASK_WORDS | {"anno", "annot", "seg", "labelids", "labelmap", "bw", "binary"}
+AFFIX_WORDS: Final = MASK_WORDS | {"anno", "annot", "seg", "labelids", "labelmap", "bw", "binary"}
 _SEPARATOR: Final = re.compile(r"[ _.\-]")
 
 
@@ -116,11 +125,11 @@ class NamesApart:
         return self.apart
 
     def _stands_apart(self, id_: str) -> bool:
-        if not _AFFIX_WORDS.isdisjoint(words_of(id_)):
+        if not AFFIX_WORDS.isdisjoint(words_of(id_)):
             return False
         stem = PurePosixPath(id_.casefold()).stem
         bases = {stem[: match.start()] for match in _SEPARATOR.finditer(stem)}
-        bases |= {stem.removesuffix(word) for word in _AFFIX_WORDS if stem.endswith(word)}
+        bases |= {stem.removesuffix(word) for word in AFFIX_WORDS if stem.endswith(word)}
         twice = stem in self._stems or stem in self._bases or not self._stems.isdisjoint(bases)
         self._stems.add(stem)
         self._bases |= bases
@@ -198,7 +207,7 @@ def _pair_affixes(search: _Search, ids: Sequence[str]) -> None:
     for base, mask, affix in _affixed(id_ for id_ in ids if id_ not in taken):
         ways[affix.casefold()].append((base, mask))
     for affix, pairs in sorted(ways.items()):
-        known = bool(set(words_of(affix)) & _AFFIX_WORDS)
+        known = bool(set(words_of(affix)) & AFFIX_WORDS)
         fresh = [(base, mask) for base, mask in pairs if base not in search.masks]
         _settle(
             search, fresh, f"names ending in {affix!r}", default="second" if known else "neither", named=known
@@ -213,14 +222,18 @@ def _affixed(ids: Iterable[str]) -> list[tuple[str, str, str]]:
         for stem, id_ in stems.items():
             base = next((stem[:cut] for cut in range(len(stem) - 1, 0, -1) if stem[:cut] in stems), "")
             affix = stem[len(base) :]
-            glued = bool(base) and affix.casefold() in _AFFIX_WORDS
-            if base and (glued or _AFFIX.fullmatch(affix)):
+            if base and may_be_affix(affix):
                 found.append((stems[base], id_, affix))
                 continue
             head = re.match(r"[A-Za-z]+[ _.\-]", stem)
-            if head and head[0][:-1].casefold() in _AFFIX_WORDS and stem[head.end() :] in stems:
+            if head and head[0][:-1].casefold() in AFFIX_WORDS and stem[head.end() :] in stems:
                 found.append((stems[stem[head.end() :]], id_, head[0]))
     return found
+
+
+def may_be_affix(affix: str) -> bool:
+    """Whether a name that continues another one by this may be its mask, or the other its mask."""
+    return affix.casefold() in AFFIX_WORDS or _AFFIX.fullmatch(affix) is not None
 
 
 def _settle(

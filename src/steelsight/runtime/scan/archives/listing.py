@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -9,7 +10,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 
 from steelsight.errors import BadSource
 from steelsight.runtime.scan.archives import guarded_stream
@@ -19,12 +20,16 @@ from steelsight.runtime.scan.archives.guarded_stream import (
     GuardedStream,
     refuse_bomb,
 )
-from steelsight.runtime.scan.archives.members import DAMAGE, Entry, Member, first_line, stamp_of
+from steelsight.runtime.scan.archives.members import DAMAGE, Entry, Member, first_line, size_of, stamp_of
 from steelsight.runtime.scan.archives.tar_headers import iterate_headers
+from steelsight.runtime.scan.objects.faults import ObjectFault
+from steelsight.runtime.scan.objects.ranged_file import StoredObject
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES, unreadable
 from steelsight.types import Reason
 
-__all__ = ["ArchiveRefused", "archive_kind", "iterate_archive"]
+__all__ = ["ArchivePath", "ArchiveRefused", "archive_kind", "iterate_archive"]
+
+ArchivePath: TypeAlias = Path | StoredObject
 
 MAX_LONE: Final = 2**26  # bytes: beyond these, MAX_RATIO holds for each single file
 MAX_DIRECTORY: Final = 2**27  # bytes of a zip's list of entries
@@ -37,13 +42,13 @@ _LOCKED: Final = 1  # bit of a zip entry's flags
 class ArchiveRefused(BadSource):
     """An archive that is not scanned; the other sources are."""
 
-    def __init__(self, path: Path, reason: Reason, detail: str) -> None:
+    def __init__(self, path: ArchivePath, reason: Reason, detail: str) -> None:
         super().__init__(f"{path}: {detail}")
         self.reason = reason
         self.detail = detail
 
 
-def archive_kind(path: Path) -> str:
+def archive_kind(path: ArchivePath) -> str:
     """zip, tar, tar.gz, tar.bz2 or tar.xz by the file's first bytes; "" for anything else.
 
     raises  ArchiveRefused for a file that cannot be read
@@ -60,17 +65,18 @@ def archive_kind(path: Path) -> str:
     return "tar" if start[257:262] == b"ustar" else ""
 
 
-def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
+def iterate_archive(path: ArchivePath, kind: str) -> Iterator[Entry]:
     """The files of an archive, in its own order; folders are left out.
 
     An archive that is cut off or damaged gives what can be listed, then an entry without name and with the
     reason.
-    raises  ArchiveRefused where it cannot be opened, or unpacks to more than the limits allow
+    raises  ArchiveRefused where it cannot be opened, or unpacks to more than the limits allow; BadSource
+            where an object store fails for the moment
     """
     count = unpacked = 0
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            size = size_of(file)
             listed = _iterate_zip(file) if kind == "zip" else _iterate_tar(file, kind, size)
             for entry in listed:
                 count += 1
@@ -84,13 +90,23 @@ def iterate_archive(path: Path, kind: str) -> Iterator[Entry]:
     except MemoryError as error:
         raise ArchiveRefused(path, Reason.OUT_OF_MEMORY, "too little memory to list it") from error
     except DAMAGE as error:
-        if isinstance(error, OSError) and error.errno and not count:
+        if isinstance(error, ObjectFault) or (isinstance(error, OSError) and error.errno and not count):
             raise _refuse_unreadable(path, error) from error
         words = f"damaged or cut off here ({first_line(error)}); copy the archive again"
         yield Entry("", None, Reason.DAMAGED, words)
 
 
-def _refuse_unreadable(path: Path, error: OSError) -> ArchiveRefused:
+def _refuse_unreadable(path: ArchivePath, error: OSError) -> ArchiveRefused:
+    """The refusal of an archive that cannot be read.
+
+    raises  BadSource where the store has a trouble of the moment: nothing is planned yet, and no row is lost
+    """
+    if isinstance(error, ObjectFault):
+        if error.may_pass:
+            raise BadSource(f"{path}: {error.strerror}") from error
+        reason = Reason.CHANGED if error.errno == errno.ESTALE else Reason.MISSING
+        return ArchiveRefused(path, reason, error.strerror or "")
+    assert isinstance(path, Path)
     return ArchiveRefused(path, Reason.MISSING, unreadable(path, error).removeprefix(f"{path.name}: "))
 
 
@@ -108,7 +124,7 @@ def _iterate_tar(file: BinaryIO, kind: str, packed: int) -> Iterator[Entry | Non
 def _iterate_zip(file: BinaryIO) -> Iterator[Entry | None]:
     """Files, and None for each folder."""
     stamp = stamp_of(file)
-    length = os.fstat(file.fileno()).st_size
+    length = size_of(file)
     _refuse_directory(file)
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():

@@ -15,9 +15,10 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from steelsight.runtime.scan.objects.ranged_file import ObjectFile
 from steelsight.types import Reason
 
-__all__ = ["DAMAGE", "Entry", "Member", "first_line", "stamp_of"]
+__all__ = ["DAMAGE", "Entry", "Member", "first_line", "size_of", "stamp_of"]
 
 # What the readers of the standard library raise on damaged archives.
 DAMAGE: Final = (
@@ -44,7 +45,7 @@ class Member:
     size: int  # bytes, unpacked
     packed: int  # bytes in the archive; tar: as size
     crc: int  # zip: of the unpacked bytes; tar: 0
-    stamp: str  # the archive's size and time when it was listed
+    stamp: str  # the archive's size and time when it was listed; in an object store its size and ETag
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,16 @@ class Entry:
 
 
 def stamp_of(file: BinaryIO) -> str:
-    """Size and time of an archive, by which a changed one is recognised."""
+    """Size and time of an archive, or size and ETag, by which a changed one is recognised."""
+    if isinstance(file, ObjectFile):
+        return file.status.stamp
     status = os.fstat(file.fileno())
     return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an archive."""
+    return file.status.size if isinstance(file, ObjectFile) else os.fstat(file.fileno()).st_size
 
 
 def first_line(error: BaseException) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from steelsight.runtime.engine.reading import ImageRefused, out_of_memory
 from steelsight.runtime.scan.archives.guarded_stream import GuardedStream
-from steelsight.runtime.scan.archives.members import DAMAGE, Member, first_line, stamp_of
+from steelsight.runtime.scan.archives.members import DAMAGE, Member, first_line, size_of, stamp_of
+from steelsight.runtime.scan.objects.faults import ObjectFault
 from steelsight.sheets.images.image_file import unreadable
 from steelsight.types import Reason
 
@@ -21,7 +24,12 @@ __all__ = ["ArchiveReader"]
 class ArchiveReader:
     """Reads members and keeps the last archive open; a compressed tar is fast in its own order only."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_file: Callable[[str], BinaryIO] | None = None) -> None:
+        """Nothing is opened yet.
+
+        open_file  opens an archive by its path in the plan; None = a file of this computer
+        """
+        self._open_file = open_file or _open_path
         self._path = ""
         self._file: BinaryIO | None = None
         self._stream: GuardedStream | None = None
@@ -47,6 +55,8 @@ class ArchiveReader:
             raise out_of_memory(name) from error
         except DAMAGE as error:
             self.close()
+            if isinstance(error, ObjectFault) and error.errno == errno.ESTALE:
+                raise _changed(name) from error
             if isinstance(error, OSError) and error.errno:
                 raise ImageRefused(Reason.MISSING, unreadable(Path(path), error)) from error
             words = f"{name}: damaged in its archive ({first_line(error)}); pack it again"
@@ -62,13 +72,13 @@ class ArchiveReader:
     def _open(self, path: str) -> BinaryIO:
         if self._file is None or self._path != path:
             self.close()
-            self._file, self._path = Path(path).open("rb"), path  # noqa: SIM115  # see close
+            self._file, self._path = self._open_file(path), path
         return self._file
 
     def _read_tar(self, file: BinaryIO, member: Member) -> bytes:
         if self._stream is None or self._stream.kind != member.codec or self._stream.tell() > member.offset:
             file.seek(0)
-            self._stream = GuardedStream(file, member.codec, os.fstat(file.fileno()).st_size)
+            self._stream = GuardedStream(file, member.codec, size_of(file))
         self._stream.seek(member.offset)
         content = self._stream.read_all(member.size)
         if len(content) != member.size:
@@ -97,6 +107,12 @@ def _read_zip(file: BinaryIO, member: Member) -> bytes:
 
 def _refuse_changed(file: BinaryIO, member: Member, name: str) -> None:
     if stamp_of(file) != member.stamp:
-        raise ImageRefused(
-            Reason.CHANGED, f"{name}: its archive was changed since it was listed; scan it again"
-        )
+        raise _changed(name)
+
+
+def _changed(name: str) -> ImageRefused:
+    return ImageRefused(Reason.CHANGED, f"{name}: its archive was changed since it was listed; scan it again")
+
+
+def _open_path(path: str) -> BinaryIO:
+    return Path(path).open("rb")

@@ -1,0 +1,111 @@
+"""A local S3 server for tests, and troubles that it can be made to have."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+BUCKET = "mill"
+ANSWERS = {
+    "slow_down": ("503 Slow Down", "SlowDown"),
+    "error": ("500 Internal Server Error", "InternalError"),
+    "denied": ("403 Forbidden", "AccessDenied"),
+    "expired": ("400 Bad Request", "ExpiredToken"),
+    "skewed": ("403 Forbidden", "RequestTimeTooSkewed"),
+}
+
+
+class Troubles:
+    """WSGI: answers as the server, except where `rule(method, path)` names a trouble; counts what came.
+
+    Troubles are the keys of ANSWERS, "cut" (half of the body), and ("stall", seconds).
+    """
+
+    def __init__(self, app):
+        self.app, self.rule = app, lambda method, path: None
+        self.requests, self.made = [], 0
+        self.open = self.most_open = 0  # requests at a time
+        self._lock = threading.Lock()
+
+    def __call__(self, environ, start_response):
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        with self._lock:
+            trouble = self.rule(method, path)
+            self.requests.append((method, path, environ.get("HTTP_RANGE")))
+            self.made += trouble is not None
+            self.open += 1
+            self.most_open = max(self.most_open, self.open)
+        try:
+            return self._answer(trouble, environ, start_response)
+        finally:
+            with self._lock:
+                self.open -= 1
+
+    def _answer(self, trouble, environ, start_response):
+        if trouble in ANSWERS:
+            status, code = ANSWERS[trouble]
+            body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+            start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(body)))])
+            return [body]
+        if isinstance(trouble, tuple):
+            time.sleep(trouble[1])
+        content = b"".join(self.app(environ, start_response))
+        return [content[: len(content) // 2] if trouble == "cut" else content]
+
+    def at_every(self, nth, troubles):
+        """Make the troubles in turn, one at every nth GET request; the next request has none."""
+        count, turn = itertools.count(1), itertools.cycle(troubles)
+        self.rule = lambda method, _: next(turn) if method == "GET" and next(count) % nth == 0 else None
+
+
+@contextmanager
+def serve_objects(monkeypatch):
+    """A server on a free port; the SDK finds it and its credentials by the environment.
+
+    Yields a client, and the Troubles in front of the server.
+    """
+    boto3 = pytest.importorskip("boto3", reason="needs boto3")
+    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    serving = pytest.importorskip("werkzeug.serving", reason="needs moto[server]")
+    troubles = Troubles(moto.DomainDispatcherApplication(moto.create_backend_app))
+    server = serving.make_server("127.0.0.1", 0, troubles, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "AWS_ROLE_ARN"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": "/nonexistent",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.session.Session().client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    try:
+        yield client, troubles
+    finally:
+        troubles.rule = lambda method, path: None
+        for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+            client.delete_object(Bucket=BUCKET, Key=entry["Key"])
+        client.delete_bucket(Bucket=BUCKET)
+        client.close()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def upload(client, folder, prefix=""):
+    """Put every file of a folder under a prefix."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            key = prefix + path.relative_to(folder).as_posix()
+            client.put_object(Bucket=BUCKET, Key=key, Body=path.read_bytes())
