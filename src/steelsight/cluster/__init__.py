@@ -1,0 +1,1 @@
+"""Work on several computers by Ray: the only room that imports it."""
