@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cluster.ray_here import ray_here
 
+from steelsight.cluster.checks import check_node, expect_of_nodes
 from steelsight.cluster.executor import RayExecutor
-from steelsight.cluster.nodes import check_node, expect_of_nodes
 from steelsight.cluster.packing import pack, unpack
 from steelsight.errors import BadData, BadInput, BadOutput, WorkIncomplete
 from steelsight.executor import LocalExecutor, Work
+
+__all__ = ["ray_here"]
 
 
 @pytest.fixture

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.comparing import Lines, assert_same_runs, figures
+from tests.cluster.ray_here import ray_here
+from tests.training.conftest import folder, small
+
+__all__ = ["folder", "ray_here", "small"]
 from typer.testing import CliRunner
 
 from steelsight.cli import app

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Annotated
 
 import typer
@@ -35,5 +36,6 @@ def chosen_executor(ray: str | None) -> Iterator[Executor]:
         return
     from steelsight.cluster.executor import ray_executor
 
-    with ray_executor(ray, print_line) as executor:
+    # Ray prints what happens to its nodes on stdout, which is that of results.
+    with redirect_stdout(sys.stderr), ray_executor(ray, print_line) as executor:
         yield executor

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from steelsight.cluster.nodes import expect_of_nodes, processor
+from steelsight.cluster.checks import expect_of_nodes, processor
 from steelsight.errors import BadInput, WorkIncomplete
 from steelsight.executor import Receive, Work
 
@@ -37,7 +37,7 @@ def ray_executor(address: str, say: Say = _silent) -> Iterator[RayExecutor]:
     """An executor on a cluster, to which this process is connected inside the `with`.
 
     address  auto = the cluster that runs here; local = Ray on this computer, started for this process; or
-             Ray's address of a cluster, HOST:PORT or ray://HOST:PORT
+             the address HOST:PORT of a cluster that this computer is a node of
     say      receives remarks, one line each
     raises   BadInput where there is no Ray or no such cluster
     """
@@ -60,8 +60,9 @@ def _connected(address: str) -> Iterator[None]:
     local: dict[str, Any] = (
         {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == "local" else {}
     )
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        ray.init(address=address, logging_level=logging.ERROR, **local)
+        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise BadInput(
             f"--ray {address}: expected a Ray cluster there, got: {' '.join(str(error).split())[:300]}; "

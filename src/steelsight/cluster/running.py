@@ -17,12 +17,12 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from steelsight.cluster.nodes import Expected, check_node, processor
+from steelsight.cluster.checks import Expected, check_node, processor
 from steelsight.cluster.packing import Packed, pack, unpack
 from steelsight.errors import BadInput
 from steelsight.executor import Event, Receive, Work
 
-__all__ = ["Death", "Outcome", "Running"]
+__all__ = ["Death", "Running", "TaskResult"]
 
 _POLL_SECONDS: Final = 0.2  # between looks at the events that have come
 _DEATHS: Final[dict[type[Exception], str]] = {
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Result]):
+class TaskResult(Generic[Result]):
     """The result of a task."""
 
     result: Result
@@ -90,14 +90,14 @@ class Running:
         for index, event in ray.get(self.events.take.remote()):
             receive(index, event)
 
-    def take(self, index: int) -> Outcome[Any] | Death:
+    def take(self, index: int) -> TaskResult[Any] | Death:
         """The outcome of a task that has ended; one whose worker died is begun again, or given up.
 
         raises  what the task raised
         """
         reference = self.tasks.pop(index)
         try:
-            outcome: Outcome[Any] = ray.get(reference)
+            outcome: TaskResult[Any] = ray.get(reference)
         except RayTaskError as error:
             _raise_cause(error)
         except tuple(_DEATHS) as error:
@@ -130,13 +130,13 @@ class _Events:
         return kept
 
 
-def _perform(packed: Packed, index: int, events: Any, expected: Expected) -> Outcome[Any]:
+def _perform(packed: Packed, index: int, events: Any, expected: Expected) -> TaskResult[Any]:
     """Do one task: this is what Ray calls, in a process of its own."""
     check_node(expected)
     function, shared, tasks = unpack(packed)
     sender = _Sender(index, events)
     try:
-        return Outcome(function(shared, tasks[index], sender), processor())
+        return TaskResult(function(shared, tasks[index], sender), processor())
     finally:
         sender.wait()
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.training.conftest import folder, small
 
-__all__ = ["folder", "ray_here", "small"]
+__all__ = ["ray_here"]
 
 HERE = Path(__file__).parent
 
