@@ -12,6 +12,7 @@ C  # scikit-learn's strength of regularisation
 decodermaxblock  # Pillow's size of one read of a decoder
 intra_op_num_threads  # ONNX Runtime's session options
 log_severity_level
+reducer_override  # pickle asks it how an object is written
 _without_zero  # pydantic's serializers of a recipe
 _without_unused
 SUBSET  # choices of the command line

@@ -24,6 +24,7 @@
     ├── LeaseLost           another process writes to the ledger under this writer's name
     ├── LedgerAltered       a ledger does not verify, or lies below its anchor
     ├── ScanIncomplete      a worker died; the message names the missing parts
+    ├── WorkIncomplete      tasks killed their workers on a cluster again and again; the message names them
     ├── ParityRefused       an exported graph does not agree with the model it came from
     ├── AdaptationRefused   a head fitted to labelled sheets is not better than the bundle's own
     ├── GateRefused         a bundle's card has no record of a gate that it passed
@@ -64,6 +65,7 @@ __all__ = [
     "UnknownLayer",
     "UnmatchedGroups",
     "UnusableItems",
+    "WorkIncomplete",
     "is_out_of_memory",
 ]
 
@@ -176,6 +178,10 @@ class LedgerAltered(SteelsightError):
 
 class ScanIncomplete(SteelsightError):
     """A worker of a scan died; the same command scans the missing parts."""
+
+
+class WorkIncomplete(SteelsightError):
+    """Tasks on a cluster killed their workers again and again; the others are done."""
 
 
 class ParityRefused(SteelsightError):

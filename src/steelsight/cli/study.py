@@ -16,6 +16,7 @@ from steelsight.cli.console import (
     print_line,
     set_threads,
 )
+from steelsight.cli.executor import RayOption, chosen_executor
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.study.options import StudyOptions
 
@@ -35,6 +36,7 @@ def study(
     ],
     options: StudyOptions,
     threads: ThreadsOption = 0,
+    ray: RayOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Repeat the study: train its models, and show its tables and figures beside the published ones."""
@@ -42,8 +44,8 @@ def study(
     from steelsight.training.loop.progress import ConsoleProgress
 
     set_threads(threads)
-    with ConsoleProgress(console) as progress:
-        report = run_study(data, out, options, watcher=progress)
+    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
+        report = run_study(data, out, options, watcher=progress, executor=executor)
     _print(report)
     if as_json:
         emit_json(report.as_dict())

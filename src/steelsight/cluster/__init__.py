@@ -1,1 +1,1 @@
-"""Several machines by Ray: parts of a scan on the nodes of a cluster. The only importer of Ray."""
+"""Work on several computers by Ray: parts of a scan, and trainings. The only room that imports Ray."""

@@ -17,6 +17,7 @@ from jaxtyping import Int
 from steelsight.errors import BadInput
 from steelsight.evaluation.curves.learning_curve import fit_power_law, gain_interval
 from steelsight.evaluation.intervals.bounds import FEWEST_GROUPS
+from steelsight.executor import Executor
 from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.plain import plain
 from steelsight.reports.document import Document
@@ -27,10 +28,11 @@ from steelsight.sheets.options import AUTOMATIC, DataOptions
 from steelsight.streams import stream
 from steelsight.training.conclude import environment
 from steelsight.training.dataset import SheetData, open_training_sheets
-from steelsight.training.loop.progress import NoProgress, TrainingProgress
+from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.report.pages import stored_interval
-from steelsight.training.run import make_split, train_data
+from steelsight.training.run import make_split
+from steelsight.training.several import LOCAL, Training, train_each
 from steelsight.types import Interval
 
 __all__ = ["LabelCurve", "draw_labels", "gain_words", "grow_labels"]
@@ -60,35 +62,45 @@ def grow_labels(
     seed: int = 0,
     fresh: bool = False,
     progress: TrainingProgress | None = None,
+    executor: Executor = LOCAL,
 ) -> LabelCurve:
     """Train once for each share, fit the curve, write OUT/curve.html and OUT/curve.json.
 
     The RUN folders are OUT/share-NNNN.
 
-    shares  of the training sheets, above 0 to 1, at least three
-    raises  BadInput for other shares, or where the smallest lacks a class; what training raises
+    shares    of the training sheets, above 0 to 1, at least three
+    executor  does the trainings
+    raises    BadInput for other shares, or where the smallest lacks a class; what training raises
     """
     ordered = sorted(set(shares))
     if len(ordered) < 3 or ordered[0] <= 0 or ordered[-1] > 1:
         raise BadInput(
             f"--shares: expected at least three different shares above 0 and up to 1, got {list(shares)}"
         )
+    if recipe.task == "multilabel":
+        raise BadInput("learning curve: expected task binary or multiclass, got multilabel")
     sheets = open_training_sheets(data, recipe, options)
     whole = make_split(sheets, recipe.split, seed=seed)
     if not whole.test.size:
         raise BadInput("learning curve: expected test sheets, got none; set split.test above 0")
     parts = draw_labels(sheets, whole, ordered, stream(seed, "label-curve"))
-    rows = []
-    for share, train in zip(ordered, parts, strict=True):
-        split = Split(train, whole.validation, whole.test)
-        folder = out / f"share-{round(1000 * share):04d}"
-        run = train_data(
-            sheets, split, recipe, folder, seed=seed, fresh=fresh, progress=progress or NoProgress()
+    trainings = [
+        Training(
+            name=f"share {share:g}",
+            data=sheets,
+            split=Split(train, whole.validation, whole.test),
+            recipe=recipe,
+            folder=out / f"share-{round(1000 * share):04d}",
+            seed=seed,
         )
-        report = run.metrics["test"]
-        if "types" in report:
-            raise BadInput("learning curve: expected task binary or multiclass, got multilabel")
-        rows.append({"share": share, "sheets": int(train.size), METRIC: report[METRIC], "auc": report["auc"]})
+        for share, train in zip(ordered, parts, strict=True)
+    ]
+    runs = dict(train_each(trainings, reads=[data], fresh=fresh, progress=progress, executor=executor))
+    reports = [runs[index].metrics["test"] for index in range(len(trainings))]
+    rows = [
+        {"share": share, "sheets": int(train.size), METRIC: report[METRIC], "auc": report["auc"]}
+        for share, train, report in zip(ordered, parts, reports, strict=True)
+    ]
     numbers = _numbers(sheets, rows, seed, np.unique(sheets.group_indices[whole.test]).size)
     settings = result_settings(
         "label-curve",

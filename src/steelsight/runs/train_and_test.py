@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from steelsight.errors import BadCheckpoint
+from steelsight.executor import Executor
 from steelsight.runs.evaluate import Evaluation, evaluate_run
 from steelsight.sheets.catalog import open_data
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -15,6 +16,7 @@ from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import override
 from steelsight.training.records import METRICS_FILE
 from steelsight.training.run import RunResult, load_run, train_run
+from steelsight.training.several import LOCAL
 
 __all__ = ["FOLDS_FOLDER", "train_and_test", "train_on_all"]
 
@@ -57,12 +59,14 @@ def train_on_all(
     seed: int = 0,
     fresh: bool = False,
     progress: TrainingProgress | None = None,
+    executor: Executor = LOCAL,
 ) -> tuple[RunResult, CrossValidation]:
     """Cross-validate the recipe on DATA, then train on every sheet; the figures are those of the folds.
 
     The epochs are those of the recipe, without early stopping: no sheet is left to validate on.
 
-    raises  as `train_run` and `cross_validate`
+    executor  does the trainings of the cross-validation
+    raises    as `train_run` and `cross_validate`
     """
     progress = progress or NoProgress()
     everything = {"split.train": 1.0, "split.validation": 0.0, "split.test": 0.0, "stop.patience": 0}
@@ -78,6 +82,7 @@ def train_on_all(
         seed=seed,
         fresh=fresh,
         progress=progress,
+        executor=executor,
     )
     progress.note("training on every sheet")
     run = train_run(data, options, recipe=final, out=out, seed=seed, fresh=fresh, progress=progress)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from steelsight.errors import BadInput
+from steelsight.executor import Executor
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
 from steelsight.runs.opening.open import OpenRun
@@ -40,9 +41,11 @@ from steelsight.study.options import StudyOptions
 from steelsight.study.report import StudyReport
 from steelsight.study.results import StudyResults
 from steelsight.study.train import Trainer, train_models
+from steelsight.study.trainings import ClusterTrainer, independent_trainings
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.records import split_names, split_rows
 from steelsight.training.run import train_data
+from steelsight.training.several import LOCAL
 from steelsight.version import __version__
 
 __all__ = ["CHAPTERS", "MULTICLASS_CHAPTERS", "run_study"]
@@ -95,11 +98,13 @@ def run_study(
     *,
     train: Trainer = train_data,
     watcher: TrainingProgress | None = None,
+    executor: Executor = LOCAL,
 ) -> StudyReport:
     """Train the study's models, or reuse those in OUT/runs, and write OUT/report.html and OUT/report.json.
 
-    train   the training function; takes the arguments of training.run.train_data
-    raises  BadInput of any kind: unusable data, options that do not exist, OUT that cannot be written
+    train     the training function; takes the arguments of training.run.train_data
+    executor  does the trainings; a concurrent one does those that are independent before anything is measured
+    raises    BadInput of any kind: unusable data, options that do not exist, OUT that cannot be written
     """
     options = options or StudyOptions()
     if options.quick:
@@ -107,6 +112,11 @@ def run_study(
     _refuse_unwritable(out)
     study_data = open_study_data(data, options)
     options = study_data.options
+    if executor.concurrent:
+        reads = [data, *([] if options.test is None else [options.test])]
+        trainer = ClusterTrainer(train, executor, reads, watcher or NoProgress())
+        trainer.train_ahead(independent_trainings(study_data, out), fresh=options.fresh)
+        train = trainer
     results, skipped = train_models(study_data, options, out, train=train, watcher=watcher)
     if not results:
         raise BadInput(f"study: expected at least one model to train, got {skipped}; see --models and --vgg")

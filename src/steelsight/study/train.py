@@ -27,7 +27,15 @@ from steelsight.training.recipe import Recipe
 from steelsight.training.run import RunResult, train_data
 from steelsight.types import Logits
 
-__all__ = ["Trainer", "TrainingJob", "train_job", "train_models", "training_difference"]
+__all__ = [
+    "Trainer",
+    "TrainingJob",
+    "binary_jobs",
+    "job_data",
+    "train_job",
+    "train_models",
+    "training_difference",
+]
 
 STUDY_EPOCHS = 60  # the limit in the study
 
@@ -47,7 +55,14 @@ def train_models(
     returns  results by network, and the networks left out with the reason
     raises   BadCheckpoint when OUT/runs holds another training and `fresh` is not set
     """
-    results, skipped = {}, {}
+    jobs, skipped = binary_jobs(options, out)
+    watcher = watcher or NoProgress()
+    return {job.key: train_job(job, study_data, train=train, watcher=watcher) for job in jobs}, skipped
+
+
+def binary_jobs(options: StudyOptions, out: Path) -> tuple[list[TrainingJob], dict[str, str]]:
+    """The requested binary models in their order, and the networks left out with the reason."""
+    jobs, skipped = [], {}
     for name in SLIDE_ORDER:
         if name not in options.models:
             skipped[name] = "not requested"
@@ -55,9 +70,9 @@ def train_models(
             skipped[name] = "left out; --vgg subset or --vgg full trains it"
     for name in options.models:
         if name not in skipped:
-            job = TrainingJob(name, find_model(name).title, out / "runs" / name, recipe_for(name, options))
-            results[name] = train_job(job, study_data, train=train, watcher=watcher or NoProgress())
-    return results, skipped
+            title = find_model(name).title
+            jobs.append(TrainingJob(name, title, out / "runs" / name, recipe_for(name, options)))
+    return jobs, skipped
 
 
 @dataclass(frozen=True)
@@ -75,9 +90,7 @@ def train_job(
 ) -> ModelResult:
     """Train one model, or reuse its finished training, and predict the test sheets."""
     options = study_data.options
-    data, split = study_data.data, study_data.split
-    if job.recipe.model.name == VGG and options.vgg == "subset":
-        data, split = _smaller(study_data, options)
+    data, split = job_data(job, study_data)
     run = train(
         data,
         split,
@@ -109,6 +122,14 @@ def train_job(
         clean_report=_report(clean, study_data, options),
         noisy_report=_report(noisy, study_data, options),
     )
+
+
+def job_data(job: TrainingJob, study_data: StudyData) -> tuple[SheetData, Split]:
+    """The sheets that a model is trained on, and their split."""
+    options = study_data.options
+    if job.recipe.model.name == VGG and options.vgg == "subset":
+        return _smaller(study_data, options)
+    return study_data.data, study_data.split
 
 
 def training_difference(sheets: int, of: int, *, epochs: int | None, pretrained: str) -> str:

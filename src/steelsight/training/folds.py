@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from steelsight.checksums import write_checksums
 from steelsight.errors import BadRecipe
+from steelsight.executor import Executor
 from steelsight.files import dump_json, replace_through, write_json
 from steelsight.groups import group_keys
 from steelsight.sheets.grouping.splits import Split, group_split
@@ -27,7 +28,7 @@ from steelsight.streams import indexed_stream
 from steelsight.training.conclude import describe_data, environment
 from steelsight.training.coverage import class_members
 from steelsight.training.dataset import SheetData, open_training_sheets
-from steelsight.training.loop.progress import NoProgress, TrainingProgress
+from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.options import FoldOptions
 from steelsight.training.recipe import Recipe, SplitRecipe
 from steelsight.training.records import (
@@ -39,7 +40,7 @@ from steelsight.training.records import (
 )
 from steelsight.training.report.pages import write_folds_page
 from steelsight.training.report.scores import answers_in_words, repeat_data, report_part
-from steelsight.training.run import train_data
+from steelsight.training.several import LOCAL, Training, train_each
 from steelsight.types import Logits
 
 __all__ = ["CrossValidation", "TrainingFold", "cross_validate", "draw_folds"]
@@ -74,14 +75,15 @@ def cross_validate(
     seed: int = 0,
     fresh: bool = False,
     progress: TrainingProgress | None = None,
+    executor: Executor = LOCAL,
 ) -> CrossValidation:
     """Train folds x repeats models and evaluate each on its fold.
 
-    out     OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; metrics.json has pooled figures
-    others  as run.train_run
-    raises  BadRecipe as `draw_folds`; BadData where a multiclass DATA has one class alone
+    out       OUT/fold-REPEAT-NUMBER are RUN folders, finished ones are kept; metrics.json has pooled figures
+    executor  does the trainings
+    others    as run.train_run
+    raises    BadRecipe as `draw_folds`; BadData where a multiclass DATA has one class alone
     """
-    progress = progress or NoProgress()
     if recipe.split.method == "given":
         raise BadRecipe(
             "folds: a cross-validation divides all sheets itself and would train on the given test part; "
@@ -91,14 +93,12 @@ def cross_validate(
     plan = draw_folds(sheets, recipe.split, folds, seed=seed)
     shape = (folds.repeats, len(sheets.items), len(sheets.labelled.class_names))
     logits = np.full(shape, np.nan, dtype=np.float32)
-    for done, fold in enumerate(plan):
-        progress.note(f"fold {done + 1} of {len(plan)}")
-        folder = out / f"fold-{fold.repeat}-{fold.number}"
-        train_data(
-            sheets, fold.split, recipe, folder, seed=_seed_of(seed, fold), fresh=fresh, progress=progress
-        )
+    trainings = _trainings(sheets, plan, recipe, out, seed)
+    runs = train_each(trainings, reads=[data], fresh=fresh, progress=progress, executor=executor)
+    for index, run in runs:
+        fold = plan[index]
         test = fold.split.test
-        logits[fold.repeat, test] = read_logits(folder)[test]
+        logits[fold.repeat, test] = read_logits(run.folder)[test]
     metrics = _pool(sheets, logits, seed)
     metrics |= {
         "folds": folds.folds,
@@ -197,6 +197,22 @@ def _refuse_missing_classes(data: SheetData, plan: Sequence[TrainingFold], folds
 
 def _group_count(data: SheetData, chosen: Bool[np.ndarray, " n"]) -> int:
     return int(np.unique(data.group_indices[chosen]).size)
+
+
+def _trainings(
+    data: SheetData, plan: Sequence[TrainingFold], recipe: Recipe, out: Path, seed: int
+) -> list[Training]:
+    return [
+        Training(
+            name=f"fold {number} of {len(plan)}",
+            data=data,
+            split=fold.split,
+            recipe=recipe,
+            folder=out / f"fold-{fold.repeat}-{fold.number}",
+            seed=_seed_of(seed, fold),
+        )
+        for number, fold in enumerate(plan, 1)
+    ]
 
 
 def _seed_of(seed: int, fold: TrainingFold) -> int:

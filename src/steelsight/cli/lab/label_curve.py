@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_earlier, print_line
+from steelsight.cli.executor import RayOption, chosen_executor
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.sheets.options import DataOptions
 from steelsight.training.options import LabelCurveOptions
@@ -22,6 +23,7 @@ def label_curve(
     out: Annotated[Path, typer.Option(help="Folder for curve.html, curve.json and the runs.", metavar="DIR")],
     options: LabelCurveOptions,
     sheets: DataOptions,
+    ray: RayOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train on growing shares of the labels, and extrapolate to twice as many."""
@@ -29,7 +31,7 @@ def label_curve(
     from steelsight.training.loop.progress import ConsoleProgress
     from steelsight.training.recipe_files import load_recipe
 
-    with ConsoleProgress(console) as progress:
+    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
         curve = grow_labels(
             data,
             sheets,
@@ -39,6 +41,7 @@ def label_curve(
             seed=options.seed,
             fresh=options.fresh,
             progress=progress,
+            executor=executor,
         )
     for row in curve.numbers["rows"]:
         console.print(

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, print_line
+from steelsight.cli.executor import RayOption, chosen_executor
 from steelsight.cli.options import draws_figures, expand_options
+from steelsight.errors import BadRecipe
 from steelsight.sheets.options import DataOptions
 from steelsight.training.options import FoldOptions, TrainOptions
 
@@ -24,18 +26,25 @@ def train(
     out: Annotated[Path, typer.Option(help="RUN folder to write.", metavar="RUN")],
     options: TrainOptions,
     sheets: DataOptions,
+    ray: RayOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train a model, test it on sheets that were not used in training, and write everything to RUN.
 
     After an interruption the same command continues, and gives the same figures.
     """
+    if ray is not None and options.folds is None and not options.every_sheet:
+        raise BadRecipe(
+            "--ray: expected --folds or --all, whose trainings are independent, got one; leave it out"
+        )
     if options.test is not None:
         result = _train_and_test(data, options.test, out, options, sheets)
     elif options.every_sheet:
-        result = _train_on_all(data, out, options, sheets, FoldOptions(options.folds or 5, options.repeats))
+        folds = FoldOptions(options.folds or 5, options.repeats)
+        result = _train_on_all(data, out, options, sheets, folds, ray)
     elif options.folds is not None:
-        result = _cross_validate(data, out, options, sheets, FoldOptions(options.folds, options.repeats))
+        folds = FoldOptions(options.folds, options.repeats)
+        result = _cross_validate(data, out, options, sheets, folds, ray)
     else:
         result = _train_once(data, out, options, sheets)
     print_line(f"report: {out / 'report.html'}")
@@ -61,14 +70,14 @@ def _train_once(data: Path, out: Path, options: TrainOptions, sheets: DataOption
 
 
 def _cross_validate(
-    data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions
+    data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions, ray: str | None
 ) -> dict[str, Any]:
     from steelsight.training.fine_tune import chosen_recipe
     from steelsight.training.folds import cross_validate
     from steelsight.training.loop.progress import ConsoleProgress
 
     recipe = chosen_recipe(options)
-    with ConsoleProgress(console) as progress:
+    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
         done = cross_validate(
             data,
             sheets,
@@ -78,6 +87,7 @@ def _cross_validate(
             seed=options.seed,
             fresh=options.fresh,
             progress=progress,
+            executor=executor,
         )
     show_report("out-of-fold sheets", done.metrics["pooled"])
     return {"out": str(out), **done.metrics}
@@ -109,14 +119,14 @@ def _train_and_test(
 
 
 def _train_on_all(
-    data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions
+    data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions, ray: str | None
 ) -> dict[str, Any]:
     from steelsight.runs.train_and_test import train_on_all
     from steelsight.training.fine_tune import chosen_recipe
     from steelsight.training.loop.progress import ConsoleProgress
 
     recipe = chosen_recipe(options)
-    with ConsoleProgress(console) as progress:
+    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
         done, validated = train_on_all(
             data,
             sheets,
@@ -126,6 +136,7 @@ def _train_on_all(
             seed=options.seed,
             fresh=options.fresh,
             progress=progress,
+            executor=executor,
         )
     show_report("out-of-fold sheets", validated.metrics["pooled"])
     facts = {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics}

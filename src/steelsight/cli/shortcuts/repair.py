@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, RunArgument, console, emit_json, print_earlier, print_line
+from steelsight.cli.executor import RayOption, chosen_executor
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.cli.shortcuts.options import NuisanceOption
 from steelsight.shortcuts.repair.options import RepairOptions
@@ -28,6 +29,7 @@ def repair(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write. Default: RUN/shortcuts/repair-NAME.", metavar="DIR")
     ] = None,
+    ray: RayOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Retrain with every repair method, choose one on validation sheets, and prove again on others.
@@ -39,7 +41,7 @@ def repair(
     from steelsight.shortcuts.repair.run import PAGE, repair_run
     from steelsight.training.loop.progress import ConsoleProgress
 
-    with ConsoleProgress(console) as watcher:
+    with chosen_executor(ray) as executor, ConsoleProgress(console) as watcher:
         report = repair_run(
             run,
             data,
@@ -48,6 +50,7 @@ def repair(
             out=out,
             watcher=watcher,
             say=print_line,
+            executor=executor,
         )
     _print_outcome(report.repair)
     summary = headline(report.repair, report.numbers["nuisance"], report.numbers["suspect"])

@@ -20,7 +20,7 @@ from steelsight.streams import stream
 from steelsight.training.dataset import InterventionPlan, TrainingData
 from steelsight.types import Mask
 
-__all__ = ["RepairConfig", "plan_intervention"]
+__all__ = ["RepairConfig", "plan_intervention", "refuse_unknown"]
 
 MOST_STAMPS = 512  # with 32 a network learns these stamps, and still uses others
 
@@ -39,14 +39,19 @@ class RepairConfig:
     seed: int
 
 
+def refuse_unknown(name: str) -> None:
+    """Raise BadInput for the name of a method that does not exist."""
+    if name not in REPAIR_METHODS:
+        raise BadInput(f"--cures: expected some of {', '.join(REPAIR_METHODS)}, got {name!r}")
+
+
 def plan_intervention(name: str, config: RepairConfig) -> InterventionPlan:
     """Plan the training of one repair method.
 
     raises  BadInput for an unknown method; applying the plan raises it where the training sheets do not allow
             the method
     """
-    if name not in REPAIR_METHODS:
-        raise BadInput(f"--cures: expected some of {', '.join(REPAIR_METHODS)}, got {name!r}")
+    refuse_unknown(name)
     method = REPAIR_METHODS[name]
     from_run = config.from_run or method.from_run
 

@@ -20,18 +20,19 @@ from steelsight.counterfactuals.pasting.stamps import gather_stamps
 from steelsight.counterfactuals.pasting.versions import draw_versions
 from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadInput
+from steelsight.executor import Executor
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.models.classifier import SheetClassifier
 from steelsight.plain import plain
 from steelsight.sheets.grouping.splits import Split
 from steelsight.shortcuts.repair.evaluate import RepairEvaluation, ScoreChange, evaluate_repair, robust_share
-from steelsight.shortcuts.repair.interventions import RepairConfig, plan_intervention
-from steelsight.shortcuts.repair.methods import REPAIR_METHODS
+from steelsight.shortcuts.repair.interventions import RepairConfig, refuse_unknown
+from steelsight.shortcuts.repair.trainings import MethodTrainings, train_method
 from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe
-from steelsight.training.run import train_data
+from steelsight.training.several import LOCAL, TrainingTasks, run_trainings
 from steelsight.types import Interval
 
 __all__ = ["NOTHING_DONE", "MethodOutcome", "RepairCase", "RepairOutcome", "repair"]
@@ -109,47 +110,56 @@ def repair(
     fresh: bool = False,
     watcher: TrainingProgress | None = None,
     say: Say = lambda _text: None,
+    executor: Executor = LOCAL,
 ) -> RepairOutcome:
     """Train and evaluate repair methods, and choose one.
 
-    methods  names of methods.REPAIR_METHODS
-    out      the RUN folder of every method is written to out/NAME; finished ones are reused
-    fresh    True: train finished methods again
-    watcher  receives the progress of each training
-    say      called with a description of each step
-    raises   BadInput for an unknown method, without validation sheets, or where no method can be done
+    methods   names of methods.REPAIR_METHODS
+    out       the RUN folder of every method is written to out/NAME; finished ones are reused
+    fresh     True: train finished methods again
+    watcher   receives the progress of each training
+    say       called with a description of each step
+    executor  does the trainings
+    raises    BadInput for an unknown method, without validation sheets, or where no method can be done
     """
-    watcher = watcher or NoProgress()
-    plans = {name: plan_intervention(name, case.config) for name in dict.fromkeys(methods)}
+    names = list(dict.fromkeys(methods))
+    for name in names:
+        refuse_unknown(name)
     evaluator = _Evaluator(case)
     say("evaluating the unchanged run")
     before = evaluator.evaluate(NOTHING_DONE, None, case.model, 0.0, None)
-    after, impossible = [], {}
-    for name, plan in plans.items():
-        say(f"{name}: {REPAIR_METHODS[name].title}")
-        try:
-            done = train_data(
-                case.data,
-                case.split,
-                case.recipe,
-                out / name,
-                seed=case.seed,
-                fresh=fresh,
-                progress=watcher,
-                plan=plan,
-            )
-        except BadInput as error:
-            if (out / name).exists() and any((out / name).iterdir()):
-                raise
-            impossible[name] = str(error)
+    after: dict[int, MethodOutcome] = {}
+    impossible: dict[int, str] = {}
+    trainings = MethodTrainings(case.data, case.split, case.recipe, case.config, out, case.seed, fresh)
+    tasks = _tasks(trainings, names)
+    for index, done in run_trainings(tasks, progress=watcher or NoProgress(), executor=executor):
+        if isinstance(done, str):
+            impossible[index] = done
             continue
+        name = names[index]
         spent = sum(row["seconds"] for row in done.metrics["training"]["history"])
         say(f"{name}: evaluating")
-        after.append(evaluator.evaluate(name, done.folder, load_checkpoint(done.folder)[0], spent, before))
+        model = load_checkpoint(done.folder)[0]
+        after[index] = evaluator.evaluate(name, done.folder, model, spent, before)
+    reasons = {names[index]: impossible[index] for index in sorted(impossible)}
     if not after:
-        raise BadInput("repair: none of the methods could be done: " + "; ".join(impossible.values()))
-    best = max((before, *after), key=lambda each: each.robust)
-    return RepairOutcome(before, tuple(after), best.name, impossible, evaluator.training_groups())
+        raise BadInput("repair: none of the methods could be done: " + "; ".join(reasons.values()))
+    outcomes = tuple(after[index] for index in sorted(after))
+    best = max((before, *outcomes), key=lambda each: each.robust)
+    return RepairOutcome(before, outcomes, best.name, reasons, evaluator.training_groups())
+
+
+def _tasks(trainings: MethodTrainings, names: Sequence[str]) -> TrainingTasks:
+    root = trainings.config.sheets.root
+    return TrainingTasks(
+        function=train_method,
+        shared=trainings,
+        tasks=names,
+        names=names,
+        recipes=[trainings.recipe],
+        reads=[] if root is None else [root],
+        writes=[trainings.out],
+    )
 
 
 class _Evaluator:

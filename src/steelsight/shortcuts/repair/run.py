@@ -14,6 +14,7 @@ from steelsight.counterfactuals.pasting.stamps import MATERIALS
 from steelsight.counterfactuals.proof import suspected_class_index
 from steelsight.counterfactuals.sheets import ProofSheets
 from steelsight.errors import BadData, BadInput
+from steelsight.executor import Executor
 from steelsight.files import add_files, keep_earlier, write_json
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.reports.document import Document
@@ -35,6 +36,7 @@ from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.records import PARTS
 from steelsight.training.run import load_run
+from steelsight.training.several import LOCAL
 
 __all__ = ["NUMBERS", "PAGE", "RepairReport", "repair_run"]
 
@@ -69,6 +71,7 @@ def repair_run(
     out: Path | None = None,
     watcher: TrainingProgress | None = None,
     say: Callable[[str], None] = lambda _text: None,
+    executor: Executor = LOCAL,
 ) -> RepairReport:
     """Repair a run against one nuisance, and write the repaired runs, the page and its numbers.
 
@@ -77,6 +80,7 @@ def repair_run(
     out       folder to write, with the RUN folder of each method; None = RUN/shortcuts/repair-NAME
     watcher   receives the progress of each training
     say       called with a description of each step
+    executor  does the trainings
     raises    BadInput for options or a run that cannot be used; BadData where the folder is not the run's
     """
     _refuse_options(options)
@@ -115,7 +119,7 @@ def repair_run(
     )
     folder = out or run / "shortcuts" / f"repair-{present.name}"
     methods = tuple(REPAIR_METHODS) if options.methods is None else options.methods
-    outcome = repair(case, methods, folder, fresh=options.fresh, watcher=watcher, say=say)
+    outcome = repair(case, methods, folder, fresh=options.fresh, watcher=watcher, say=say, executor=executor)
     numbers = _numbers(run, case, outcome, options.start, evaluation.notes)
     settings = result_settings(
         "shortcuts repair",

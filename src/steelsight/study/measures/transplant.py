@@ -18,9 +18,11 @@ from steelsight.study.options import VGG
 from steelsight.study.recipes import slide_recipe
 from steelsight.study.results import ModelResult, StudyResults
 from steelsight.study.train import Trainer
+from steelsight.study.trainings import ClusterTrainer
 from steelsight.training.loop.progress import TrainingProgress
 from steelsight.training.recipe import Recipe
 from steelsight.training.recipe_files import override
+from steelsight.training.several import Training
 
 __all__ = ["transplant_binary_model"]
 
@@ -101,10 +103,15 @@ def _controls(
         "seed": (recipe, options.seed + 1),
         "shuffled": (override(recipe, shuffled), options.seed),
     }
+    folders = {kind: out / "runs" / "controls" / kind for kind in trainings}
+    data, split = study_data.data, study_data.split
+    if isinstance(train, ClusterTrainer):
+        both = [
+            Training(f"control: {kind}", data, split, own, folders[kind], seed)
+            for kind, (own, seed) in trainings.items()
+        ]
+        train.train_ahead(both, fresh=options.fresh)
     for kind, (own, seed) in trainings.items():
-        folder = out / "runs" / "controls" / kind
-        train(
-            study_data.data, study_data.split, own, folder, seed=seed, fresh=options.fresh, progress=watcher
-        )
-        controls.append(run_control(kind, folder, card))
+        train(data, split, own, folders[kind], seed=seed, fresh=options.fresh, progress=watcher)
+        controls.append(run_control(kind, folders[kind], card))
     return controls, notes

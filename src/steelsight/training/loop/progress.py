@@ -29,6 +29,9 @@ class TrainingProgress(Protocol):
     def note(self, line: str) -> None:
         """A remark for the user."""
 
+    def trained(self, done: int, of: int) -> None:
+        """`done` of several trainings that are done at the same time have ended."""
+
 
 class NoProgress:
     """Ignores all events."""
@@ -43,6 +46,9 @@ class NoProgress:
         """Ignore."""
 
     def note(self, line: str) -> None:
+        """Ignore."""
+
+    def trained(self, done: int, of: int) -> None:
         """Ignore."""
 
 
@@ -110,6 +116,13 @@ class ConsoleProgress:
     def note(self, line: str) -> None:
         """Print a line."""
         self._print(line)
+
+    def trained(self, done: int, of: int) -> None:
+        """Move the bar, which then counts trainings; elsewhere print a line."""
+        if self.bar is None:
+            self._print(f"{done} of {of} trainings done")
+        else:
+            self.bar.update(self.task, description="trainings", completed=done, total=of)
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)

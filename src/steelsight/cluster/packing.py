@@ -1,0 +1,58 @@
+"""Packs what the tasks of a piece of work share for Ray's object store, where it is put once.
+
+Large arrays lie apart from the rest, so that all tasks of a computer read the same memory. They are read-only
+there, as the files of pixels are that they often come from; small arrays are a task's own.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import UInt8
+
+__all__ = ["Packed", "pack", "unpack"]
+
+_LARGE_BYTES: Final = 2**20
+Bytes = UInt8[np.ndarray, " _"]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """An object and its large arrays."""
+
+    content: Bytes
+    arrays: Sequence[Bytes]
+
+
+class _Pickler(pickle.Pickler):
+    """Writes an array that lies in a file as an array in memory."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How an object is written; called by pickle."""
+        return np.asarray(obj).__reduce_ex__(5) if type(obj) is np.memmap else NotImplemented
+
+
+def pack(value: Any) -> Packed:
+    """Pack an object; raises what pickle does for one that cannot be pickled."""
+    arrays: list[Bytes] = []
+
+    def is_small(buffer: pickle.PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < _LARGE_BYTES:
+            return True
+        arrays.append(np.frombuffer(view, dtype=np.uint8))
+        return False
+
+    content = io.BytesIO()
+    _Pickler(content, protocol=5, buffer_callback=is_small).dump(value)
+    return Packed(np.frombuffer(content.getbuffer(), dtype=np.uint8), arrays)
+
+
+def unpack(packed: Packed) -> Any:
+    """The object, whose large arrays are those of `packed`."""
+    return pickle.loads(packed.content.data, buffers=packed.arrays)

@@ -1,0 +1,141 @@
+"""Tasks on a real Ray of this machine: results, events, deaths of workers, and what is refused."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.cluster.ray_here import ray_here
+
+from steelsight.cluster.checks import check_node, expect_of_nodes
+from steelsight.cluster.executor import RayExecutor
+from steelsight.cluster.packing import pack, unpack
+from steelsight.errors import BadData, BadInput, BadOutput, WorkIncomplete
+from steelsight.executor import LocalExecutor, Work
+
+__all__ = ["ray_here"]
+
+
+@pytest.fixture
+def tasks(ray_here):
+    """The functions that workers can import."""
+    import ray_tasks
+
+    return ray_tasks
+
+
+def _shared(tmp_path):
+    """Pixels in a file and labels: 2 MiB and little."""
+    np.save(tmp_path / "pixels.npy", np.ones((2, 1024, 1024), dtype=np.uint8))
+    return np.load(tmp_path / "pixels.npy", mmap_mode="r"), np.arange(3)
+
+
+def test_results_and_events_are_those_of_tasks_done_here(tasks, tmp_path):
+    names = ["a", "b", "c", "d", "e"]
+    work = Work(tasks.describe, _shared(tmp_path), names, names)
+    heard: dict[int, list[str]] = {index: [] for index in range(5)}
+    done = dict(RayExecutor().run(work, lambda index, event: heard[index].append(event)))
+    assert sorted(done) == list(range(5))
+    for index, name in enumerate(names):
+        assert heard[index] == [f"first of {name}", f"second of {name}"]
+        assert done[index][:2] == (name, 2**21)
+    local: dict[int, list[str]] = {index: [] for index in range(5)}
+    here = list(LocalExecutor().run(work, lambda index, event: local[index].append(event)))
+    assert [index for index, _ in here] == list(range(5))
+    assert local == heard
+
+
+def test_large_arrays_are_shared_and_small_ones_are_a_tasks_own(tasks, tmp_path):
+    work = Work(tasks.describe, _shared(tmp_path), ["a"], ["a"])
+    [(_, (*_, is_array, large_writeable, small_writeable))] = RayExecutor().run(work, lambda *_: None)
+    assert (is_array, large_writeable, small_writeable) == (True, False, True)
+
+
+def test_one_object_in_many_places_is_packed_once():
+    images, labels = np.zeros((3, 2**20), dtype=np.uint8), [1, 2]
+    packed = pack([(images, labels), (images, labels)])
+    assert [array.nbytes for array in packed.arrays] == [images.nbytes]
+    (first, own), (second, other) = unpack(packed)
+    assert first is second
+    assert own is other
+    assert np.array_equal(first, images)
+
+
+def test_an_error_is_raised_as_it_is_here(tasks):
+    work = Work(tasks.fail, None, ["DATA"], ["a"])
+    with pytest.raises(BadData, match=r"^DATA: expected sheets, got none$"):
+        list(RayExecutor().run(work, lambda *_: None))
+
+
+def test_a_task_whose_worker_dies_is_done_again(tasks, tmp_path):
+    said: list[str] = []
+    work = Work(tasks.die, (str(tmp_path), {"b": 2}), ["a", "b"], ["first", "second"])
+    done = dict(RayExecutor(said.append).run(work, lambda *_: None))
+    assert done == {0: 0, 1: 2}
+    assert [line.partition(":")[0] for line in said] == ["second", "second"]
+    assert "2 of 3 times; it continues from what it has written" in said[1]
+
+
+def test_a_task_that_kills_three_workers_is_named_when_the_others_are_done(tasks, tmp_path):
+    said: list[str] = []
+    work = Work(tasks.die, (str(tmp_path), {"a": 9}), ["a", "b", "c"], ["first", "second", "third"])
+    done = []
+    with pytest.raises(WorkIncomplete, match=r"^1 of 3 tasks killed their worker 3 times: first \(killed"):
+        done.extend(RayExecutor(said.append).run(work, lambda *_: None))
+    assert len(list((tmp_path / "a").iterdir())) == 3
+    assert len(list((tmp_path / "b").iterdir())) == len(list((tmp_path / "c").iterdir())) == 1
+    assert "it is given up, the others go on" in said[-1]
+
+
+def test_more_cores_than_a_node_has_are_refused(tasks):
+    work = Work(tasks.fail, None, ["a"], ["a"], cores=64)
+    with pytest.raises(BadInput, match="expected a node with 64 cores for each task, the largest has"):
+        list(RayExecutor().run(work, lambda *_: None))
+
+
+def test_a_node_is_refused_that_has_other_software_or_other_folders(tmp_path, monkeypatch):
+    data, out = tmp_path / "DATA", tmp_path / "OUT"
+    (data / "inner").mkdir(parents=True)
+    (data / "labels.csv").write_text("a,b")
+    monkeypatch.chdir(tmp_path)
+    here = socket.gethostname()
+    with expect_of_nodes([Path("DATA")], [Path("OUT")]) as expected:
+        check_node(expected)
+        older = replace(expected, versions=expected.versions | {"torch": "1.0"})
+        with pytest.raises(
+            BadInput, match=f"^node {here}: expected torch 1.0, as where the command runs, got"
+        ):
+            check_node(older)
+        [mark] = out.iterdir()
+        mark.rename(out / "elsewhere")
+        with pytest.raises(
+            BadInput, match=f"^node {here}: expected to see the folder {out} that the command"
+        ):
+            check_node(expected)
+        (data / "labels.csv").write_text("a,b,c")
+        with pytest.raises(
+            BadInput, match=r"labels.csv as where the command runs, got another file; DATA must"
+        ):
+            check_node(expected)
+        (data / "labels.csv").unlink()
+        with pytest.raises(BadInput, match=r"labels.csv as where the command runs, got nothing there"):
+            check_node(expected)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_mark_in_a_folder_is_removed(tmp_path):
+    with expect_of_nodes([], [tmp_path / "new" / "OUT"]):
+        assert len(list((tmp_path / "new" / "OUT").iterdir())) == 1
+    assert not list((tmp_path / "new" / "OUT").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(BadOutput, match="cannot be written into"),
+        expect_of_nodes([], [tmp_path / "file" / "OUT"]),
+    ):
+        pass
