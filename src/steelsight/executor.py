@@ -7,16 +7,19 @@ All of these, events and results can be pickled, since they may travel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-__all__ = ["Event", "Executor", "LocalExecutor", "Receive", "Send", "Work"]
+__all__ = ["Event", "Executor", "LocalExecutor", "Receive", "Results", "Send", "Work"]
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+# Index and result of each task, as they end. Closing it gives up the tasks that are not done.
+Results: TypeAlias = Generator[tuple[int, Result], None, None]
 
 Event = Any  # whatever function and receiver of a piece of work agree on
 Send = Callable[[Event], None]
@@ -46,7 +49,7 @@ class Executor(Protocol):
     def concurrent(self) -> bool:
         """Whether several tasks are done at the same time, in other processes."""
 
-    def run(self, work: Work[Any, Any, Result], receive: Receive) -> Iterator[tuple[int, Result]]:
+    def run(self, work: Work[Any, Any, Result], receive: Receive) -> Results[Result]:
         """Do all tasks.
 
         receive  called in this process with every event of a task, in the order of sending
@@ -60,7 +63,7 @@ class LocalExecutor:
 
     concurrent: ClassVar[bool] = False
 
-    def run(self, work: Work[Any, Any, Result], receive: Receive) -> Iterator[tuple[int, Result]]:
+    def run(self, work: Work[Any, Any, Result], receive: Receive) -> Results[Result]:
         """Do all tasks in their order."""
         for index, task in enumerate(work.tasks):
             yield index, work.function(work.shared, task, _sender(index, receive))

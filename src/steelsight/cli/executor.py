@@ -29,7 +29,7 @@ RayOption = Annotated[
 def chosen_executor(ray: str | None) -> Iterator[Executor]:
     """The executor that `--ray` asks for; nothing of Ray is imported without it.
 
-    raises  BadInput where there is no Ray or no such cluster
+    raises  BadCluster where there is no such cluster; ModuleNotFoundError without Ray
     """
     if ray is None:
         yield LocalExecutor()

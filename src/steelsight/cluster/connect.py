@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 import ray
 from ray._private import ray_constants
+from ray.exceptions import RayError
 
 from steelsight.cluster.exit_notice import notice_of_sudden_exit
 from steelsight.errors import BadCluster
@@ -22,7 +23,7 @@ __all__ = ["LOCAL", "connect"]
 LOCAL: Final = "local"  # the address of a Ray that is started for this command, and ends with it
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
-KNOCK_S: Final = 5.0
+TRY_S: Final = 5.0
 WANTED: Final = "auto (the cluster that this machine belongs to), local, or HOST:PORT"
 
 
@@ -39,7 +40,7 @@ def connect(address: str) -> Iterator[None]:
         raise BadCluster(
             "--ray: this process is connected to a cluster already; disconnect with ray.shutdown()"
         )
-    loopback = address == LOCAL or (address != "auto" and _is_on_loopback(*_knock(address)))
+    loopback = address == LOCAL or (address != "auto" and _is_on_loopback(*_try_port(address)))
     with _loopback_alone() if loopback else nullcontext():
         _begin(address)
     try:
@@ -49,12 +50,12 @@ def connect(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> tuple[str, int]:
+def _try_port(address: str) -> tuple[str, int]:
     """Host and port; raises BadCluster where nothing listens there: Ray itself tries for minutes."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
-    except (OSError, OverflowError) as error:
+        socket.create_connection((host.strip("[]"), int(port)), TRY_S).close()
+    except (OSError, OverflowError, UnicodeError) as error:
         raise BadCluster(
             f"--ray {address}: no Ray cluster answers there ({getattr(error, 'strerror', None) or error}); "
             "check the address that `ray start --head` printed"
@@ -68,7 +69,7 @@ def _is_on_loopback(host: str, port: int) -> bool:
         return False
     try:
         here = cast("Callable[[], str]", ray.util.get_node_ip_address)()
-        socket.create_connection((here, port), KNOCK_S).close()
+        socket.create_connection((here, port), TRY_S).close()
     except OSError:
         return True
     return False
@@ -99,7 +100,7 @@ def _begin(address: str) -> None:
     except ConnectionError as error:
         advice = "start one with `ray start --head`, or use --ray local" if address == "auto" else "check it"
         raise BadCluster(f"--ray {address}: no Ray cluster answers there; {advice}") from error
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RayError, RuntimeError, ValueError, OSError) as error:
         raise BadCluster(f"--ray {address}: {_reason(error)}") from error
 
 

@@ -17,7 +17,7 @@ from steelsight.cluster.connect import LOCAL, connect
 from steelsight.cluster.nodes import cores_by_node
 from steelsight.cluster.running import Death, Running
 from steelsight.errors import BadInput, WorkIncomplete
-from steelsight.executor import Receive, Work
+from steelsight.executor import Receive, Results, Work
 from steelsight.runtime.processor import processor_type
 
 __all__ = ["MOST_DEATHS", "RayExecutor", "ray_executor"]
@@ -59,7 +59,7 @@ class RayExecutor:
         self.say = say
         self.grows = grows
 
-    def run(self, work: Work[Any, Any, Result], receive: Receive) -> Iterator[tuple[int, Result]]:
+    def run(self, work: Work[Any, Any, Result], receive: Receive) -> Results[Result]:
         """Do all tasks; others as `Executor.run`.
 
         raises  WorkIncomplete naming the tasks whose workers died three times, when all others are done;

@@ -16,19 +16,21 @@ from steelsight.names import shown_name
 from steelsight.runtime.bundle.open import CARD_FILE, Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.runtime.parity.verify import verify_bundle
+from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.output import machine_facts
 from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.parts import PartRows, seal_part
 from steelsight.runtime.scan.plan import sheets_of
+from steelsight.types import Reason
 
-__all__ = ["FirstFile", "NodeReport", "NodeScanner", "NodeSettings", "ScannedPart", "bundle_files"]
+__all__ = ["NodeReport", "NodeScanner", "NodeSettings", "ScannedPart", "SeenFile", "bundle_files"]
 
 _OF_PROCESSOR = ("machine", "processor", "engine")  # facts in which nodes of a mixed scan may differ
 
 
 @dataclass(frozen=True)
-class FirstFile:
+class SeenFile:
     """A file of the plan that every node must see as the driver does."""
 
     path: str
@@ -42,9 +44,9 @@ class NodeSettings:
     bundle: str  # the folder that the driver opened, for messages
     plan: str  # checksum of the plan
     options: ScanOptions
-    machine: Mapping[str, str]  # `output.machine_facts` of the machine that began the scan
+    machine: Mapping[str, str]  # `output.machine_facts` of the driver
     mixed: bool
-    file: FirstFile | None  # None = all sheets lie in object storage
+    files: tuple[SeenFile, ...]  # none where all sheets lie in object storage
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class ScannedPart:
     part: int
     sheets: int
     content: bytes
+    missing: str | None  # a file that was not there
 
 
 def bundle_files(bundle: Bundle) -> dict[str, bytes]:
@@ -96,8 +99,13 @@ class NodeScanner:
         sheets = sheets_of(rows)
         extra = {"processor": [self._processor] * len(sheets)} if self._scanner.rows.mixed else {}
         table = self._scanner(part, sheets, extra=extra)
-        self._scanner.close()  # an archive may be replaced between parts
-        return ScannedPart(part, len(sheets), seal_part(table))
+        reasons = table["reason"].to_pylist()
+        missing = (
+            sheet.path
+            for sheet, reason in zip(sheets, reasons, strict=True)
+            if reason == Reason.MISSING.value and not is_address(sheet.path)
+        )
+        return ScannedPart(part, len(sheets), seal_part(table), next(missing, None))
 
     def _open(self, files: Mapping[str, bytes], settings: NodeSettings) -> str | None:
         bundle = replace(_bundle_of(files), folder=Path(settings.bundle))
@@ -125,27 +133,29 @@ def _bundle_of(files: Mapping[str, bytes]) -> Bundle:
 def _refusal(bundle: Bundle, engine: Engine, settings: NodeSettings) -> str | None:
     """Why this node must not scan parts; None = it may."""
     facts = machine_facts(engine)
-    differs = [
-        f"{key} {facts[key]}, there {wanted}"
+    differs = {
+        key: f"{key} {facts[key]}, there {wanted}"
         for key, wanted in settings.machine.items()
         if facts[key] != wanted
-    ]
-    of_versions = [each for each in differs if not each.startswith(_OF_PROCESSOR)]
+    }
+    of_versions = [words for key, words in differs.items() if key not in _OF_PROCESSOR]
     if of_versions:
         return f"expected the versions of the driver, got {'; '.join(of_versions)}; install the same there"
     if differs and not settings.mixed:
         return (
-            f"rows are equal on equal machines only, and it differs from the driver: {'; '.join(differs)}; "
-            "leave the node out, or use --mixed, which writes the processor into each row"
+            "rows are equal on equal machines only, and it differs from the driver: "
+            f"{'; '.join(differs.values())}; leave the node out, or use --mixed, which writes the processor "
+            "into each row"
         )
-    if differs and (broken := [text for each in verify_bundle(bundle, threads=1) for text in each.broken]):
+    if settings.mixed and (
+        broken := [text for each in verify_bundle(bundle, threads=1) for text in each.broken]
+    ):
         return f"the bundle does not agree with its model there: {'; '.join(broken)}; leave the node out"
-    return _unseen(settings.file)
+    return next(filter(None, map(_unseen, settings.files)), None)
 
 
-def _unseen(file: FirstFile | None) -> str | None:
-    if file is None:
-        return None
+def _unseen(file: SeenFile) -> str | None:
+    """Why a file is not that which the driver sees; None = it is."""
     try:
         size = os.stat(file.path).st_size  # noqa: PTH116  # bytes that are not text
     except OSError as error:

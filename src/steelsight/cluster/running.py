@@ -77,6 +77,8 @@ class Running:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not ray.is_initialized():  # the tasks ended with the connection; a call would start another Ray
+            return
         for reference in self.tasks.values():
             ray.cancel(reference, force=True)
         ray.kill(self.events)

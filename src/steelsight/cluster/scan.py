@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import ray
-from ray.exceptions import ObjectLostError, RayActorError, RayTaskError
+from ray.exceptions import (
+    ActorUnschedulableError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from steelsight.cluster.node_scanner import (
-    FirstFile,
     NodeReport,
     NodeScanner,
     NodeSettings,
     ScannedPart,
+    SeenFile,
     bundle_files,
 )
 from steelsight.cluster.nodes import cores_by_node, host_of, still_there
-from steelsight.errors import BadCluster, ScanIncomplete, SteelsightError
+from steelsight.errors import BadCluster, BadSource, ScanIncomplete, SteelsightError
 from steelsight.files import replace_file
+from steelsight.names import shown_name
 from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
+from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.parts import part_path
 
 __all__ = ["on_cluster"]
@@ -33,19 +42,22 @@ __all__ = ["on_cluster"]
 IN_FLIGHT: Final = 2  # parts of one worker: one is scanned while the next lies ready
 MAX_DEATHS: Final = 3  # of workers at one part, which is then set aside
 LOOK_S: Final = 2.0  # between looks at which nodes there are
-FIRST_WORKER_S: Final = 180.0  # within which one worker must be ready
+NO_WORKER_S: Final = 180.0  # without a worker that is ready, after which the scan ends
+COMPARED: Final = 8  # files that every node must see as the driver does
+SHOWN: Final = 5  # parts, or reasons, that a message names
 
 
-def on_cluster(*, workers: int | None = None, mixed: bool = False) -> RunParts:
-    """Who scans the parts of a scan on the cluster that this process is connected to.
+def on_cluster(*, workers: int | None = None) -> RunParts:
+    """A function that scans the parts of a scan on the cluster that this process is connected to.
 
     Nodes that join are used, and parts of nodes that leave are scanned by others.
+    In a mixed scan nodes of other processors than the driver's are used too, where the bundle agrees with its
+    model there.
     workers  at most so many processes; None = one a processor core of the cluster
-    mixed    use nodes of other processors than the driver's too, once the bundle agrees with its model there
     """
 
     def run(job: ScanJob) -> Generator[FinishedPart, None, None]:
-        pool = _Pool(job, workers, mixed)
+        pool = _Pool(job, workers)
         try:
             while pool.unfinished:
                 pool.look_at_nodes()
@@ -73,23 +85,27 @@ class _Worker:
 class _Pool:
     """The workers of one scan, the parts that wait, and what is in flight."""
 
-    def __init__(self, job: ScanJob, workers: int | None, mixed: bool) -> None:
+    def __init__(self, job: ScanJob, workers: int | None) -> None:
         self.job = job
         self.most = workers
         self.waiting = deque(job.parts)
         self.workers: set[_Worker] = set()
-        self.set_aside: dict[int, list[str]] = {}  # part -> nodes at which its workers died
+        self.set_aside: dict[int, str] = {}  # part -> how its last worker ended
         self._deaths: dict[int, list[str]] = {}
         self._failed: Counter[str] = Counter()  # node -> workers that died before their first part
         self._refused: dict[str, NodeReport] = {}  # by node
         self._refs: dict[Any, _Worker] = {}
         self._looked = -LOOK_S
-        self._since = time.monotonic()
-        self._ready = False  # whether a worker was ever ready
+        self._worked = time.monotonic()  # when a worker was last ready
         self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(NodeScanner)
         self._files = ray.put(bundle_files(job.bundle))
         self._settings = NodeSettings(
-            str(job.bundle.folder), job.plan.checksum, job.options, dict(job.machine), mixed, _first_file(job)
+            str(job.bundle.folder),
+            job.plan.checksum,
+            job.options,
+            dict(job.machine),
+            job.rows.mixed,
+            _files(job),
         )
 
     @property
@@ -105,7 +121,7 @@ class _Pool:
         self._looked = now
         cores = cores_by_node()
         usable = {node: count for node, count in cores.items() if node not in self._refused}
-        self._refuse(cores, usable, now)
+        self._refuse_cluster(cores, usable, now)
         busy = Counter(worker.node for worker in self.workers)
         wanted = len(self.waiting) + sum(len(worker.parts) for worker in self.workers)
         limit = wanted if self.most is None else min(self.most, wanted)
@@ -151,32 +167,48 @@ class _Pool:
             return None
         try:
             answer: NodeReport | ScannedPart = ray.get(ref)
-        except RayTaskError as error:
-            cause = error.cause
-            raise (cause if isinstance(cause, SteelsightError) else error) from None
-        except RayActorError as error:
-            if worker.opened:
-                self._bury(worker)
-            else:
-                self._give_up_opening(worker, error)
-            return None
-        except ObjectLostError:  # with the node that held it
-            self._bury(worker, blame=False)
-            return None
-        if isinstance(answer, NodeReport):
-            self._welcome(worker, answer)
-            return None
-        worker.parts.remove(answer.part)
-        self._fill(worker)
-        return answer
-
-    def _welcome(self, worker: _Worker, report: NodeReport) -> None:
-        if report.refusal is not None:
-            self._refused[worker.node] = report
+        except (ActorUnschedulableError, ObjectLostError):  # gone with its node
             self._remove(worker)
+        except (RayTaskError, RayActorError, OutOfMemoryError) as error:
+            self._handle(worker, error)
+        else:
+            if isinstance(answer, NodeReport):
+                self._accept(worker, answer)
+            elif answer.missing is not None and Path(answer.missing).exists():
+                words = (
+                    f"{shown_name(answer.missing)}: missing there, and not for the driver; mount its folder"
+                )
+                self._refuse(NodeReport(worker.node, host_of(worker.node), words))
+            else:
+                worker.parts.remove(answer.part)
+                self._fill(worker)
+                return answer
+        return None
+
+    def _handle(self, worker: _Worker, error: RayError) -> None:
+        """A worker died or raised an error; raises what no other node would do better."""
+        cause = error.cause if isinstance(error, RayTaskError) else None
+        if not worker.opened:
+            self._count_failed_opening(worker, error)
+        elif isinstance(cause, BadSource):  # its credentials or its clock, for example
+            self._refuse(NodeReport(worker.node, host_of(worker.node), str(cause)))
+        elif isinstance(cause, SteelsightError):
+            raise type(cause)(f"node {host_of(worker.node)}: {cause}") from error
+        else:
+            self._count_death(worker, error)
+
+    def _accept(self, worker: _Worker, report: NodeReport) -> None:
+        if report.refusal is not None:
+            self._refuse(report)
             return
-        worker.opened = self._ready = True
+        worker.opened = True
         self._fill(worker)
+
+    def _refuse(self, report: NodeReport) -> None:
+        """Use a node no longer; the parts of its workers are scanned by others."""
+        self._refused[report.node] = report
+        for worker in [each for each in self.workers if each.node == report.node]:
+            self._remove(worker)
 
     def _remove(self, worker: _Worker) -> None:
         """Forget a worker; its parts wait again."""
@@ -185,20 +217,18 @@ class _Pool:
         self.waiting.extend(worker.parts)
         worker.parts.clear()
         ray.kill(worker.actor)
-        self._looked = -LOOK_S
 
-    def _give_up_opening(self, worker: _Worker, error: RayActorError) -> None:
-        """A worker died before its first part; a node where that happens again and again is refused."""
+    def _count_failed_opening(self, worker: _Worker, error: RayError) -> None:
+        """A worker ended before its first part; a node where that happens again and again is refused."""
         self._failed[worker.node] += 1
-        if self._failed[worker.node] >= MAX_DEATHS:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
-            words = f"{MAX_DEATHS} workers died there before their first part ({reason[:200]})"
-            self._refused[worker.node] = NodeReport(worker.node, host_of(worker.node), words)
         self._remove(worker)
+        if self._failed[worker.node] >= MAX_DEATHS:
+            words = f"{MAX_DEATHS} workers died there before their first part ({_last_line(error)})"
+            self._refuse(NodeReport(worker.node, host_of(worker.node), words))
 
-    def _bury(self, worker: _Worker, *, blame: bool = True) -> None:
-        """A worker died: the part that it scanned may be the cause, where its node is still there."""
-        if blame and worker.parts:
+    def _count_death(self, worker: _Worker, error: RayError) -> None:
+        """A worker ended: the part that it scanned may be the cause, where its node is still there."""
+        if worker.parts:
             part = worker.parts[0]
             deaths = self._deaths.setdefault(part, [])
             deaths.append(worker.node)
@@ -206,39 +236,56 @@ class _Pool:
                 deaths[:] = still_there(deaths)
             if len(deaths) >= MAX_DEATHS:
                 worker.parts.popleft()
-                self.set_aside[part] = deaths
+                self.set_aside[part] = _last_line(error)
         self._remove(worker)
 
-    def _refuse(self, cores: dict[str, int], usable: dict[str, int], now: float) -> None:
+    def _refuse_cluster(self, cores: dict[str, int], usable: dict[str, int], now: float) -> None:
         """Raise BadCluster where no node is left to scan on."""
-        if self.workers and self._ready:
-            return
-        if not any(usable.values()) and self._refused:
-            report = next(iter(self._refused.values()))
-            more = f" (and {len(self._refused) - 1} more)" if len(self._refused) > 1 else ""
-            raise BadCluster(f"no node can be used: {report.host}{more}: {report.refusal}")
-        if not self._ready and now - self._since > FIRST_WORKER_S:
+        if any(worker.opened for worker in self.workers):
+            self._worked = now
+        elif not any(usable.values()) and self._refused:
+            raise BadCluster(f"no node can be used: {'; '.join(_reasons(list(self._refused.values())))}")
+        elif now - self._worked > NO_WORKER_S:
             raise BadCluster(
-                f"no worker became ready within {FIRST_WORKER_S:.0f} s: the cluster has "
-                f"{sum(cores.values())} cores; end other jobs of it, or add nodes"
+                f"no worker was ready for {NO_WORKER_S:.0f} s: the cluster has {sum(cores.values())} cores; "
+                "end other jobs of it, or add nodes; the same command goes on"
             )
 
 
-def _first_file(job: ScanJob) -> FirstFile | None:
-    """A file that the first part to scan reads; None where none lies in a file system."""
-    for number in job.parts[:1]:
+def _files(job: ScanJob) -> tuple[SeenFile, ...]:
+    """Some files of the parts to scan, from all over the plan; none where all lie in object storage."""
+    found = []
+    for number in job.parts[:: max(1, len(job.parts) // COMPARED)]:
         for sheet in job.plan.part(number):
-            if sheet.reason is not None or sheet.path.startswith("s3://"):
+            if sheet.reason is not None or is_address(sheet.path):
                 continue
             with suppress(OSError):  # gone since it was listed; its row will tell
-                return FirstFile(sheet.path, Path(sheet.path).stat().st_size)
-    return None
+                found.append(SeenFile(sheet.path, Path(sheet.path).stat().st_size))
+                break
+    return tuple(found)
 
 
-def _incomplete(set_aside: dict[int, list[str]]) -> str:
-    parts = ", ".join(map(str, sorted(set_aside)[:10]))
-    more = f" and {len(set_aside) - 10} more" if len(set_aside) > 10 else ""
+def _reasons(reports: Sequence[NodeReport]) -> list[str]:
+    """The different reasons for which nodes are refused, each with a node and how many more have it."""
+    hosts: dict[str, list[str]] = {}
+    for report in reports:
+        hosts.setdefault(str(report.refusal), []).append(report.host)
+    return [
+        f"{nodes[0]}{f' (and {len(nodes) - 1} more)' if len(nodes) > 1 else ''}: {refusal}"
+        for refusal, nodes in list(hosts.items())[:SHOWN]
+    ]
+
+
+def _last_line(error: RayError) -> str:
+    """What an error of Ray says last: its cause."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
+
+
+def _incomplete(set_aside: dict[int, str]) -> str:
+    first = sorted(set_aside)[:SHOWN]
+    parts = "; ".join(f"part {part}: {MAX_DEATHS} workers died at it ({set_aside[part]})" for part in first)
+    more = f"; and {len(set_aside) - SHOWN} more" if len(set_aside) > SHOWN else ""
     return (
-        f"part {parts}{more}: {MAX_DEATHS} workers died at it; all other parts are complete; "
-        "run the same command again, on nodes with more memory if it ran out"
+        f"{parts}{more}; all other parts are complete; run the same command again, on nodes with more memory "
+        "if it ran out"
     )

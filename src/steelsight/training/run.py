@@ -54,7 +54,7 @@ from steelsight.training.recipe_files import load_recipe
 from steelsight.training.records import METRICS_FILE, PARTS, read_metrics, split_names
 from steelsight.training.start import StartedRecipe, note_learnt_before
 
-__all__ = ["RunResult", "load_run", "make_split", "split_keys", "train_data", "train_run"]
+__all__ = ["RunResult", "forget_training", "load_run", "make_split", "split_keys", "train_data", "train_run"]
 
 STATE_FILE = "progress.safetensors"
 
@@ -161,7 +161,7 @@ def train_data(
     refuse_single_class(data)
     fingerprint = _fingerprint(data, split, recipe, seed, plan)
     if fresh:
-        _forget(out)
+        forget_training(out)
     elif (out / METRICS_FILE).exists():
         return _finished(out, fingerprint, progress)
     given = recipe.split.method == "given"
@@ -328,7 +328,7 @@ def _finished(out: Path, fingerprint: str, progress: TrainingProgress) -> RunRes
     return result
 
 
-def _forget(out: Path) -> None:
+def forget_training(out: Path) -> None:
     """Delete metrics and state, so that the training starts over; the old model stays until then."""
     for name in (METRICS_FILE, STATE_FILE, CHECKSUMS_FILE):
         (out / name).unlink(missing_ok=True)

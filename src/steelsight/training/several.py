@@ -7,8 +7,8 @@ linear algebra, on which roundings depend, are those of the process that asks fo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,7 +23,7 @@ from steelsight.training.dataset import SheetData
 from steelsight.training.loop.progress import NoProgress, TrainingProgress, describe_epoch
 from steelsight.training.loop.state import EpochRow
 from steelsight.training.recipe import Recipe
-from steelsight.training.run import RunResult, train_data
+from steelsight.training.run import RunResult, forget_training, train_data
 
 __all__ = ["LOCAL", "Training", "TrainingTasks", "run_trainings", "train_each"]
 
@@ -53,7 +53,7 @@ def train_each(
     progress: TrainingProgress | None = None,
     executor: Executor = LOCAL,
     train: Callable[..., RunResult] = train_data,
-) -> Iterator[tuple[int, RunResult]]:
+) -> Generator[tuple[int, RunResult], None, None]:
     """Train every model, or reuse its finished training.
 
     reads    folders of the sheets
@@ -61,6 +61,10 @@ def train_each(
     returns  index and run of each, in the order in which they end
     raises   as run.train_data
     """
+    if fresh and executor.concurrent:
+        for each in trainings:  # here and once: a task that is begun again finds its own checkpoint
+            forget_training(each.folder)
+        fresh = False
     tasks = TrainingTasks(
         function=_train_one,
         shared=(train, fresh),
@@ -97,7 +101,7 @@ class TrainingTasks:
 
 def run_trainings(
     tasks: TrainingTasks, *, progress: TrainingProgress, executor: Executor
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Call the function of the tasks for each of them.
 
     returns  index and result of each, in the order in which they end
@@ -114,10 +118,11 @@ def run_trainings(
         writes=tasks.writes,
     )
     receive = _prefixed(progress, tasks.names) if concurrent else _replayed(progress, tasks.names)
-    for done, (index, result) in enumerate(executor.run(work, receive), 1):
-        if concurrent:
-            progress.trained(done, len(tasks.tasks))
-        yield index, result
+    with closing(executor.run(work, receive)) as ended:  # its tasks end before the caller goes on
+        for done, (index, result) in enumerate(ended, 1):
+            if concurrent:
+                progress.trained(done, len(tasks.tasks))
+            yield index, result
 
 
 def _cores(recipe: Recipe) -> int:

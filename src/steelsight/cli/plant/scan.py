@@ -123,7 +123,7 @@ def _scan_on_cluster(
 
     # Ray prints what happens to its nodes on stdout, which is that of results.
     with connect(address), redirect_stdout(sys.stderr), progress_bar("scanning") as progress:
-        run_parts = on_cluster(workers=workers, mixed=mixed)
+        run_parts = on_cluster(workers=workers)
         return run(bundle, sources, out, options, progress=progress, run_parts=run_parts, mixed=mixed)
 
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
+from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused
 from steelsight.runtime.scan.archives.listing import (
     ArchivePath,
@@ -18,10 +19,11 @@ from steelsight.runtime.scan.archives.listing import (
 )
 from steelsight.runtime.scan.archives.members import Entry
 from steelsight.runtime.scan.archives.reader import ArchiveReader
+from steelsight.runtime.scan.objects.address import is_address
 from steelsight.sheets.formats.mask_pairs import LookAt, MaskPairs, find_masks
 from steelsight.sheets.images.image_file import IMAGE_SUFFIXES
 from steelsight.sheets.mask_values import MaskLook, look_at
-from steelsight.types import Rejection
+from steelsight.types import Reason, Rejection
 
 __all__ = ["Listed", "absolute", "list_if_archive", "masks_of"]
 
@@ -102,7 +104,12 @@ def _look_in_archive(reader: ArchiveReader, path: str, entries: Sequence[Entry])
         if name not in looks:
             try:
                 content = reader.read(path, members[name], name)
-            except (KeyError, ImageRefused):
+            except ImageRefused as error:
+                # What is a mask would depend on a store that is away for a moment.
+                if error.reason is Reason.MISSING and is_address(path):
+                    raise BadSource(str(error)) from error
+                content = b""
+            except KeyError:
                 content = b""
             looks[name] = look_at(content)
         return looks[name]

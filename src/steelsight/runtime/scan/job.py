@@ -1,4 +1,4 @@
-"""What a scan hands to whoever scans its parts: worker processes here, or the nodes of a cluster."""
+"""What a scan gives to that which scans its parts: worker processes here, or the nodes of a cluster."""
 
 from __future__ import annotations
 

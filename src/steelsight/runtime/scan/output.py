@@ -200,6 +200,8 @@ def _short(value: Any) -> str:
 
 def _open_locked(out: Path, fresh: bool) -> BinaryIO:
     """Create and lock the folder; returns the open lock."""
+    if out.parts[:1] == ("s3:",):  # as Path shortens an address
+        raise BadOutput(f"{out}: expected a folder; verdicts are not written to object storage")
     out.mkdir(parents=True, exist_ok=True)
     foreign = sorted(
         entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(PARTIAL)

@@ -96,7 +96,7 @@ def scan(
     sources   image files, folders, patterns, tar and zip archives; addresses s3://BUCKET/... of such
     workers   processes; None = one a processor core. A scan of one part runs in this process
     progress  called with the sheets done and the sheets in all after each part
-    run_parts  who scans the parts, such as the nodes of a cluster; None = `workers` processes of this machine
+    run_parts  scans the parts, on the nodes of a cluster for example; None = `workers` processes here
     mixed     whether machines of other types may scan parts; each row then tells its processor
     raises    BadBundle, BadSource, BadOutput, BadInput; ScanIncomplete where a worker died;
               KeyboardInterrupt after a clean stop
@@ -104,6 +104,8 @@ def scan(
     out = Path(out)
     if workers is not None and workers < 1:
         raise BadInput(f"workers: expected at least 1, got {workers}")
+    if mixed and run_parts is None:
+        raise BadInput("mixed: expected together with run_parts; this machine has one type of processor")
     bundle = open_bundle(Path(bundle_folder))
     engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)  # as in workers: equal rows
     identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False, mixed=mixed)

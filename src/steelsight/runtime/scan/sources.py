@@ -22,6 +22,7 @@ from steelsight.runtime.scan.archives.members import Member
 from steelsight.runtime.scan.archives.reader import ArchiveReader
 from steelsight.runtime.scan.object_sources import list_objects
 from steelsight.runtime.scan.objects.address import is_address, parse_address
+from steelsight.runtime.scan.objects.faults import ObjectFault
 from steelsight.runtime.scan.objects.ranged_file import ObjectFile
 from steelsight.runtime.scan.objects.reading import ObjectReader
 from steelsight.runtime.scan.objects.store import ObjectStore
@@ -94,8 +95,19 @@ class SourceReader:
         if sheet.reason is not None:
             raise ImageRefused(sheet.reason, f"{sheet.name}: {sheet.detail}")
         if sheet.member is not None:
-            return self._archives.read(sheet.path, sheet.member, sheet.name)
+            return self._read_member(sheet.path, sheet.member, sheet.name)
         return self._objects.read(sheet.path) if is_address(sheet.path) else read_file(Path(sheet.path))
+
+    def _read_member(self, path: str, member: Member, name: str) -> bytes:
+        try:
+            content = self._archives.read(path, member, name)
+        except ImageRefused as error:
+            if is_address(path) and isinstance(error.__cause__, ObjectFault):
+                self._objects.count(path, error.__cause__)
+            raise
+        if is_address(path):
+            self._objects.count(path, None)
+        return content
 
     def close(self) -> None:
         """Close open archives and connections."""

@@ -7,6 +7,7 @@ nuisance. Reported figures are from sheets used neither for training nor for the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from steelsight.streams import stream
 from steelsight.training.dataset import SheetData
 from steelsight.training.loop.progress import NoProgress, TrainingProgress
 from steelsight.training.recipe import Recipe
+from steelsight.training.run import forget_training
 from steelsight.training.several import LOCAL, TrainingTasks, run_trainings
 from steelsight.types import Interval
 
@@ -130,17 +132,22 @@ def repair(
     before = evaluator.evaluate(NOTHING_DONE, None, case.model, 0.0, None)
     after: dict[int, MethodOutcome] = {}
     impossible: dict[int, str] = {}
+    if fresh and executor.concurrent:
+        for name in names:  # here and once: a task that is begun again finds its own checkpoint
+            forget_training(out / name)
+        fresh = False
     trainings = MethodTrainings(case.data, case.split, case.recipe, case.config, out, case.seed, fresh)
     tasks = _tasks(trainings, names)
-    for index, done in run_trainings(tasks, progress=watcher or NoProgress(), executor=executor):
-        if isinstance(done, str):
-            impossible[index] = done
-            continue
-        name = names[index]
-        spent = sum(row["seconds"] for row in done.metrics["training"]["history"])
-        say(f"{name}: evaluating")
-        model = load_checkpoint(done.folder)[0]
-        after[index] = evaluator.evaluate(name, done.folder, model, spent, before)
+    with closing(run_trainings(tasks, progress=watcher or NoProgress(), executor=executor)) as ended:
+        for index, done in ended:
+            if isinstance(done, str):
+                impossible[index] = done
+                continue
+            name = names[index]
+            spent = sum(row["seconds"] for row in done.metrics["training"]["history"])
+            say(f"{name}: evaluating")
+            model = load_checkpoint(done.folder)[0]
+            after[index] = evaluator.evaluate(name, done.folder, model, spent, before)
     reasons = {names[index]: impossible[index] for index in sorted(impossible)}
     if not after:
         raise BadInput("repair: none of the methods could be done: " + "; ".join(reasons.values()))

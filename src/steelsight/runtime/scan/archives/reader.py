@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused, out_of_memory
 from steelsight.runtime.scan.archives.guarded_stream import GuardedStream
 from steelsight.runtime.scan.archives.members import DAMAGE, Member, first_line, size_of, stamp_of
@@ -38,7 +39,8 @@ class ArchiveReader:
         """The bytes of a member, never more than were listed.
 
         name    for messages
-        raises  ImageRefused for a damaged member, or an archive that was changed since it was listed
+        raises  ImageRefused for a damaged member, or an archive that was changed since it was listed;
+                BadSource where an object store cannot be used at all
         """
         try:
             file = self._open(path)
@@ -47,7 +49,7 @@ class ArchiveReader:
                 self._read_tar(file, member) if member.codec.startswith("tar") else _read_zip(file, member)
             )
             _refuse_changed(file, member, name)
-        except ImageRefused:
+        except (ImageRefused, BadSource):
             self.close()
             raise
         except MemoryError as error:

@@ -62,19 +62,23 @@ class ObjectReader:
         try:
             content = self.store.read(address, most_bytes=most_bytes)
         except ObjectFault as error:
-            self._count(error.concerns_store, address, error)
+            self.count(path, error)
             raise refused_object(address, error) from error
         except MemoryError as error:
             raise out_of_memory(address.name) from error
-        self._count(False, address, None)
+        self.count(path, None)
         return content
 
-    def _count(self, lost: bool, address: ObjectAddress, error: ObjectFault | None) -> None:
+    def count(self, path: str, error: ObjectFault | None) -> None:
+        """Note whether an image came; raises BadSource where the store is lost.
+
+        error  why it did not come; None = it came
+        """
         with self._lock:
-            self._lost = self._lost + 1 if lost else 0
+            self._lost = self._lost + 1 if error is not None and error.concerns_store else 0
             if self._lost >= MOST_LOST and error is not None:
                 raise BadSource(
-                    f"{address}: {error.strerror}; so it was for {self._lost} images in a row, and the scan "
+                    f"{path}: {error.strerror}; so it was for {self._lost} images in a row, and the scan "
                     "ended; all written parts are complete; run the same command again"
                 ) from error
 

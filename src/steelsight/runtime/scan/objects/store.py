@@ -168,6 +168,8 @@ class _Pieces:
         reply = client.get_object(Bucket=self.address.bucket, Key=self.address.key, **wanted)
         body, size, self.in_body = reply["Body"], reply["ContentLength"], True
         try:
+            if self.etag and reply.get("ETag", self.etag) != self.etag:  # it ignores the condition
+                raise ObjectFault(errno.ESTALE, "it was changed since it was listed")
             self._place(begin, reply, "Range" in wanted)
             if self.length + size > self.most_bytes:
                 raise ObjectFault(errno.EFBIG, f"{size} bytes, more than {self.most_bytes}")
