@@ -106,10 +106,10 @@ bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing
 	  $(BIN)/python $$file || exit 1; done
 
 words: $(VENV)/.installed  ## find the console's messages, add them to its catalogs, compile those
-	cd $(PAGES) && for language in en de; do mkdir -p locale/$$language/LC_MESSAGES; done
+	mkdir -p build && cd $(PAGES) && for language in en de; do mkdir -p locale/$$language/LC_MESSAGES; done
 	cd $(PAGES) && $(abspath $(BIN))/pybabel -q extract -F locale/babel.cfg -k N_ -k words -k _ --sort-output \
 	  --no-location -o $(abspath build)/console.pot . ../access ../wording
-	for language in en de; do $(BIN)/pybabel -q update -D console -N -l $$language -i build/console.pot \
+	for language in en de; do $(BIN)/pybabel -q update -D console -N -w 110 --ignore-pot-creation-date -l $$language -i build/console.pot \
 	  -d $(PAGES)/locale && $(BIN)/pybabel compile -D console -l $$language -d $(PAGES)/locale; done
 
 clean:

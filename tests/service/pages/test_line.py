@@ -183,7 +183,7 @@ def test_the_language_is_the_browsers(closed, member, wanted, language):
     client = member(closed)
     page = client.get("/line", headers={**HTML, "accept-language": wanted.encode("latin-1")})
     assert f'<html lang="{language}">' in page.text
-    assert ("Beurteilen" in page.text) is (language == "de")
+    assert ("Begutachten" in page.text) is (language == "de")
 
 
 def test_the_language_is_chosen_and_kept(closed, member):

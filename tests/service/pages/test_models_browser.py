@@ -108,6 +108,6 @@ def test_a_verdict_is_repeated_and_learning_is_told_after_its_end(closed, visit,
     page.keyboard.press("Enter")
     page.wait_for_selector("text=Dieselben Zahlen.")
     page.goto(f"{served}/models")
-    page.click("text=Einen Kopf an die beurteilten Bleche anpassen")
+    page.click("text=Einen Kopf an die begutachteten Bleche anpassen")
     page.wait_for_selector("text=expected reviews, found none", timeout=120_000)
-    page.wait_for_selector("text=Einen Kopf an die beurteilten Bleche anpassen")
+    page.wait_for_selector("text=Einen Kopf an die begutachteten Bleche anpassen")

@@ -122,7 +122,7 @@ def test_stages_and_a_refused_head_are_german_with_its_figures(plant, eva):
         job = Job(id="a" * 32, person=eva.person, base="x", base_name="x", started_us=1, notes=notes)
         write_job(folder, job)
         page = eva.get("/models/learn", headers=GERMAN).text
-    assert "Ausgabe der beurteilten Bleche" in page
+    assert "Ausgabe der begutachteten Bleche" in page
     assert "Durchlauf durch das Netz: 40 Bleche" in page
     assert '<span lang="en">of an earlier version</span>' in page
     gain = HeadGain(Interval(0.8, 0.7, 0.9), Interval(0.8, 0.7, 0.9), Interval(0.0, -0.1, 0.1))

@@ -291,6 +291,14 @@ def test_what_is_wrong_with_a_table_is_said_with_its_line(tmp_path, text, messag
         read_right_labels(path)
 
 
+def test_a_row_is_named_as_it_was_written(closed, tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text("station,item,label\nline-9,gone.jpg,none\n")
+    message = "line 2, station 'line-9', item 'gone.jpg': expected a sheet of this ledger"
+    with open_writer(closed.ledger, "ledger") as writer, pytest.raises(BadInput, match=message):
+        enter_known_cases(closed.ledger, writer, read_right_labels(path))
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -27,11 +27,16 @@ def console(
     rate: Annotated[float, typer.Option(min=0.1, max=20, help="Sheets a second.")] = 2.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the generated coil.")] = 0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 = any free one.")] = 8080,
+    login: Annotated[
+        bool,
+        typer.Option("--login", help="Ask for a login; prints a link for the first one, as administrator."),
+    ] = False,
 ) -> None:
     """Show the console on a generated coil that runs live, until Ctrl-C.
 
     The coil has a roll mark, stains on sheets without a defect, and a lamp that fades. Everybody on this
-    machine may use the console, as an administrator: it is for looking, not for a plant.
+    machine may use the console, as an operator: it is for looking, not for a plant. The pages Quality, Admin
+    and Audit log, and acting on Models, need --login.
     """
     from steelsight.files import check_output
     from steelsight.runs.plant.live_coil import (
@@ -61,7 +66,7 @@ def console(
         "images": str(out / "images"),
         "pattern": PATTERN,
         "calibration": calibration,
-        "open": True,
+        "open": not login,
         "port": port,
     }
     settings = load_settings({name: value for name, value in given.items() if value is not None}, config=None)
@@ -69,6 +74,8 @@ def console(
         target=write_live_in_child, args=(os.getpid(), str(incoming), coil, rate), daemon=True
     )
     child.start()
+    if not login:
+        print_line("for engineers and administrators there are more pages: --login prints a link to them")
     try:
         serve(settings, print_line)
     finally:

@@ -49,6 +49,7 @@ class RightLabel:
     sheet: str
     label: str | None  # several are joined by " + "; None ends the known case
     line: int
+    named: str = ""  # how the row names the sheet, where not by its id
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def _right_label(cells: dict[str, str], line: int, where: str) -> RightLabel:
     label = cells["label"]
     if len(label) > LONGEST_LABEL or not label.isprintable():
         raise BadInput(f"{where}, label: expected at most {LONGEST_LABEL} printable characters")
-    return RightLabel(sheet, label or None, line)
+    named = "" if "sheet" in cells else f"station {cells['station']!r:.80}, item {cells['item']!r:.200}"
+    return RightLabel(sheet, label or None, line, named)
 
 
 def enter_known_cases(
@@ -163,7 +165,7 @@ def _check(connection: Connection, row: RightLabel, clean: str, current: str | N
     table = schema.verdicts
     query = select(table.c.probabilities).where(table.c.sheet == row.sheet, table.c.mode == "live")
     verdicts = connection.execute(query).scalars().all()
-    where = f"line {row.line}, sheet {row.sheet!r:.80}"
+    where = f"line {row.line}, {row.named or f'sheet {row.sheet!r:.80}'}"
     if not verdicts:
         raise BadInput(f"{where}: expected a sheet of this ledger with a live verdict; check the row")
     if row.label is None:

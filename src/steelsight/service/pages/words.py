@@ -43,6 +43,15 @@ class Words:
         text = f"{value:,.{digits}f}"
         return text.translate(str.maketrans(",.", ".,")) if self.language == "de" else text
 
+    def small(self, value: float | int) -> str:
+        """A small number with two digits that count, such as a difference of probabilities.
+
+        >>> Words("de").small(0.02), Words("de").small(6.6e-6), Words("en").small(6.6e-6)
+        ('0,02', '6,6e-06', '6.6e-06')
+        """
+        text = f"{value:.2g}"
+        return text.replace(".", ",") if self.language == "de" else text
+
     def percent(self, share: float | int, digits: int = 0) -> str:
         """A share as a percentage; 0 and 1 are kept for what is exactly so."""
         shown = round(100 * share, digits)

@@ -27,6 +27,7 @@ from steelsight.types import State
 
 __all__ = [
     "BETWEEN_DRAWS",
+    "CONSIDERED",
     "Costs",
     "Only",
     "Order",

@@ -35,7 +35,7 @@ from steelsight.service.reviewing.deciding import decide, is_blind, withdraw
 from steelsight.service.reviewing.entries import unknown_sheet
 from steelsight.service.reviewing.offering import count_offered, offered_sheets
 from steelsight.service.reviewing.people import known_person, reviewer
-from steelsight.service.reviewing.queue import Only, Order
+from steelsight.service.reviewing.queue import CONSIDERED, Only, Order
 
 __all__ = ["router"]
 
@@ -65,6 +65,7 @@ def show_page(
         orders=tuple(Order),
         onlys=tuple(Only),
         waiting=waiting,
+        all_counted=waiting < CONSIDERED,
         longest=LONGEST_COMMENT,
         contour_share=CONTOUR_SHARE,
     )

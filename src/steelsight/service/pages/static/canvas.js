@@ -243,7 +243,9 @@ class SheetView {
 
   _overlay(context, { left, top, scale }, picture) {
     const [x0, y0, x1, y1] = this.mapBox;
+    if (this.mapStyle === "contours") [context.shadowColor, context.shadowBlur] = ["#fff", 3]; // dark lines on black steel
     context.drawImage(picture, left + x0 * scale, top + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale);
+    context.shadowColor = "transparent";
   }
 
   _place(context, geometry, region, at) {

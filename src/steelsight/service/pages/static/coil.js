@@ -287,6 +287,7 @@ class CoilMap {
 
   paintRepeats(context, plot, scale, ratio, palette) {
     context.strokeStyle = context.fillStyle = palette["--mark"];
+    const written = []; // boxes of the labels: one that would lie on another goes to the right of it
     this.repeats.forEach((each, at) => {
       const y = Math.round(scale.y(each.across)) + 0.5, from = scale.x(each.from), to = scale.x(each.to);
       context.setLineDash([6 * ratio, 4 * ratio]);
@@ -301,9 +302,12 @@ class CoilMap {
       }
       context.textAlign = "left";
       context.textBaseline = "bottom";
-      const text = `${at + 1}: ${number(each.period, 3)} m`, x = Math.max(from, plot.left) + 4 * ratio;
+      const text = `${at + 1}: ${number(each.period, 3)} m`, wide = context.measureText(text).width + 4 * ratio;
+      let x = Math.max(from, plot.left) + 4 * ratio;
+      for (const other of written) if (Math.abs(other.y - y) < 15 * ratio && x < other.end && other.x < x + wide) x = other.end;
+      written.push({ x, y, end: x + wide });
       context.fillStyle = palette["--sheet"];
-      context.fillRect(x - 2 * ratio, y - 23 * ratio, context.measureText(text).width + 4 * ratio, 14 * ratio);
+      context.fillRect(x - 2 * ratio, y - 23 * ratio, wide, 14 * ratio);
       context.fillStyle = palette["--mark"];
       context.fillText(text, x, y - 9 * ratio);
     });

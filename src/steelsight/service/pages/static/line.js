@@ -220,14 +220,15 @@ function drawChart() {
   const data = JSON.parse(holder.dataset.series), style = getComputedStyle(document.body);
   if (chart) return chart.setData(data);
   const colour = (name) => style.getPropertyValue(name).trim();
-  const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge") } };
+  const large = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // on a wall
+  const axis = { font: `${12 * large}px system-ui, sans-serif`, stroke: colour("--quiet"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge") } };
   const scale = { range: (_, least, most) => [0, Math.max(10, (most || 0) * 1.1)] };
   chart = new uPlot({
-    width: parts.chart.clientWidth, height: 150,
+    width: parts.chart.clientWidth, height: 150 * large,
     scales: { y: scale, share: { range: [0, 100] } },
     legend: { show: false },
     cursor: { show: false },
-    axes: [{ ...axis, values: (_, moments) => moments.map(shortTime) }, { ...axis, size: 40 }, { ...axis, scale: "share", side: 1, size: 40, grid: { show: false } }],
+    axes: [{ ...axis, values: (_, moments) => moments.map(shortTime), space: 50 * large, size: 50 * large }, { ...axis, size: 40 * large }, { ...axis, scale: "share", side: 1, size: 40 * large, grid: { show: false } }],
     series: [
       {},
       { stroke: colour("--text"), width: 1.5, points: { show: false } },

@@ -46,7 +46,8 @@ function draw(holder) {
   const chart = JSON.parse(holder.dataset.chart), style = getComputedStyle(document.body);
   const colour = (name) => style.getPropertyValue(name).trim();
   const colours = [colour("--text"), colour("--accent")];
-  const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge") } };
+  const large = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // on a wall
+  const axis = { font: `${12 * large}px system-ui, sans-serif`, stroke: colour("--quiet"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge") } };
   const numbers = chart.names.map((_, at) => at);
   const short = (name) => (name.length > 12 ? `${name.slice(0, 11)}…` : name);
   const known = chart.series.flatMap((series) => series.high.filter((_, at) => series.known[at]));
@@ -54,14 +55,14 @@ function draw(holder) {
   const top = Math.min(100, Math.max(1, ...(known.length ? known : [100])) * 1.15); // what is not known may be cut
   holder.replaceChildren();
   charts.push(new uPlot({
-    width: holder.clientWidth, height: 210,
+    width: holder.clientWidth, height: 210 * large,
     scales: { x: { time: false, range: [-0.6, chart.names.length - 0.4] }, y: { range: [0, top] } },
     legend: { show: false },
     cursor: { show: false },
     axes: [
-      { ...axis, grid: { show: false }, splits: () => numbers, values: (_, places) => places.map((at) => short(chart.names[at] ?? "")), space: 60,
+      { ...axis, grid: { show: false }, splits: () => numbers, values: (_, places) => places.map((at) => short(chart.names[at] ?? "")), space: 60 * large, size: 50 * large,
         filter: (_, places) => places.map((at) => (at % every ? null : at)) },
-      { ...axis, size: 56, values: (_, values) => values.map((value) => `${PERCENT.format(value)} %`) },
+      { ...axis, size: 56 * large, values: (_, values) => values.map((value) => `${PERCENT.format(value)} %`) },
     ],
     series: [{}, ...chart.series.map(() => ({ show: true, stroke: "transparent", points: { show: false }, paths: () => null }))],
     hooks: { draw: [(plot) => drawIntervals(plot, chart, colours)] },
