@@ -33,6 +33,7 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
+@pytest.mark.long
 def test_a_task_of_a_node_that_dies_is_done_on_another(cluster, tmp_path):
     import ray_tasks
 

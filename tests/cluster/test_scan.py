@@ -105,6 +105,7 @@ def killed_during(scan, act, after=2):
     return report
 
 
+@pytest.mark.long
 def test_a_node_that_leaves_and_one_that_joins(ray_head, add_node, scan, local, tmp_path):
     leaving = add_node("slow")
 
@@ -128,6 +129,7 @@ def worker_processes():
     return [int(each) for each in found.stdout.split()]
 
 
+@pytest.mark.long
 def test_a_driver_that_is_killed_goes_on(ray_head, add_node, scan, local, make_bundle, folder, tmp_path):
     add_node("slow")
     program = (
@@ -216,6 +218,7 @@ def test_the_faults_are_on_the_path_of_nodes_alone():
     assert str(FAULTS) not in sys.path
 
 
+@pytest.mark.long
 def test_a_scan_whose_cluster_ends_is_told_and_goes_on_here(make_bundle, folder, local, tmp_path):
     """With the head ends the node of the driver, and Ray ends the driver with it."""
     from ray.cluster_utils import Cluster

@@ -25,6 +25,7 @@ from steelsight.training.run import train_data
 __all__ = ["planted", "ray_here", "tiny_data", "tiny_options"]
 
 
+@pytest.mark.long
 def test_a_repair_has_the_figures_of_one_made_here(ray_here, planted, tmp_path):
     run, data = planted
     options = RepairOptions(epochs=1, limit=20, seed=3, methods=("paste", "last_layer", "dro", "reasons"))
@@ -55,6 +56,7 @@ class _Noted(RayExecutor):
         return super().run(work, receive)
 
 
+@pytest.mark.long
 def test_the_studys_independent_trainings_are_done_at_the_same_time(
     ray_here, tiny_data, tiny_options, tmp_path
 ):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -19,6 +20,30 @@ PROGRAM = "from steelsight.cli import main; main()"
 def read(address):
     with urllib.request.urlopen(address, timeout=60) as answer:
         return answer.read().decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ended by SIGTERM")
+def test_with_login_a_link_for_the_administrator_is_printed_and_pages_ask_for_it(tmp_path):
+    told = tmp_path / "out.txt"
+    words = ["console", "--out", str(tmp_path / "demo"), "--port", "0", "--rate", "1", "--login"]
+    with told.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *words], stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        until = time.monotonic() + 180
+        while not (
+            link := re.search(r"first login, once: (http://127\.0\.0\.1:\d+)(/\S+)", told.read_text())
+        ):
+            assert time.monotonic() < until, told.read_text()
+            assert process.poll() is None, told.read_text()
+            time.sleep(0.2)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            read(f"{link[1]}/api/v1/sheets")
+        assert "<form" in read(link[1] + link[2])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="ended by SIGTERM")
