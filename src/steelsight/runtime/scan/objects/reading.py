@@ -51,7 +51,7 @@ class ObjectReader:
     def _read_small(self, path: str) -> bytes | None:
         """The bytes of an object, None where it is too large to be kept until it is asked for."""
         try:
-            return self._read(path, MOST_AHEAD)
+            return self._read(path, min(MOST_AHEAD, MAX_FILE_BYTES))
         except ImageRefused as error:
             if error.reason is Reason.TOO_LARGE:
                 return None
