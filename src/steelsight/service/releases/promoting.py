@@ -29,6 +29,7 @@ from steelsight.service.releases.shadowing import shadow_end
 from steelsight.service.releases.wishes import (
     Wish,
     changed_meanwhile,
+    default_already,
     done_already,
     one_at_a_time,
     open_whole,
@@ -182,7 +183,7 @@ def _write(
             )
         before = chosen(choices) or service.bundles.configured
         if before == wish.model:
-            raise Problem(409, "default_already", "this bundle judges already", "look at the page anew")
+            raise default_already()
         person = known_person(connection, service, caller)
         number = choices[-1].number + 1 if choices else 1
         reason = commit_text(connection, person, wish.reason.strip())

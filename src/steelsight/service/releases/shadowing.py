@@ -26,6 +26,7 @@ from steelsight.service.releases.places import keep_bundle, known_places
 from steelsight.service.releases.wishes import (
     Wish,
     changed_meanwhile,
+    default_already,
     done_already,
     one_at_a_time,
     open_whole,
@@ -125,7 +126,7 @@ def _usable(service: Service, model: str) -> Bundle:
     if not places:
         raise unknown_bundle(model)
     if model == service.bundles.default.bundle.card.model_id:
-        raise _default_already()
+        raise default_already()
     bundle = open_whole(places[0])
     if bundle.card.model_id != model:
         raise changed_meanwhile(places[0])
@@ -135,10 +136,6 @@ def _usable(service: Service, model: str) -> Bundle:
     except (BadBundle, BadInput) as error:
         raise Problem(409, "bad_bundle", str(error), "restore the bundle, or choose another one") from error
     return bundle
-
-
-def _default_already() -> Problem:
-    return Problem(409, "default_already", "this bundle judges already", "look at the page anew")
 
 
 def _write(
@@ -169,7 +166,7 @@ def _refuse_stale(service: Service, choices: tuple[Choice, ...], wish: Wish, nam
         if standing == wish.model:
             raise Problem(409, "shadow_already", "this bundle is the shadow already", "look at the page anew")
         if service.bundles.default.bundle.card.model_id == wish.model:  # promoted meanwhile
-            raise _default_already()
+            raise default_already()
     elif standing is None:
         raise Problem(
             409, "no_shadow", "expected a shadow bundle to end, found none", "look at the page anew"

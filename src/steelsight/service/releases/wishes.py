@@ -19,6 +19,7 @@ __all__ = [
     "LONGEST_REASON",
     "Wish",
     "changed_meanwhile",
+    "default_already",
     "done_already",
     "one_at_a_time",
     "open_whole",
@@ -42,6 +43,11 @@ def refuse_no_reason(reason: str) -> None:
     """Raise Problem 422 no_reason where there is none."""
     if not reason.strip():
         raise Problem(422, "no_reason", "expected a reason, got none", "say why, for those who ask later")
+
+
+def default_already() -> Problem:
+    """The bundle that is wished for judges already."""
+    return Problem(409, "default_already", "this bundle judges already", "look at the page anew")
 
 
 def done_already(choices: Sequence[Choice], wish: Wish, person: str, name: str) -> Choice | None:
