@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -174,3 +176,21 @@ def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> Non
         replace_files({first: "new", second: fill})
     assert (first.read_text(), second.read_text()) == ("old", "old")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["page.html", "page.json"]
+
+
+def test_two_threads_that_write_one_file_at_the_same_time_both_write_it_whole(tmp_path: Path) -> None:
+    path, content = tmp_path / "a", b"x" * 5000
+    inside = threading.Barrier(2, timeout=30)
+
+    def fill(file: BinaryIO) -> None:
+        inside.wait()  # both files are open
+        file.write(content[:2500])
+        file.flush()
+        inside.wait()
+        file.write(content[2500:])
+
+    with ThreadPoolExecutor(2) as threads:
+        for written in [threads.submit(replace_file, path, fill) for _ in range(2)]:
+            written.result()
+    assert path.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [path]

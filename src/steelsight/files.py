@@ -8,6 +8,7 @@ import io
 import json
 import os
 import stat
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -143,8 +144,8 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 def _partial_name(name: str) -> str:
-    """The name of a file while it is written: within the 255 bytes that file systems allow."""
-    end = f".{os.getpid()}{PARTIAL}"
+    """The name of a file while a thread writes it, within the 255 bytes that file systems allow."""
+    end = f".{os.getpid()}-{threading.get_native_id()}{PARTIAL}"
     return short_name(name, NAME_BYTES - len(end)) + end
 
 
