@@ -38,7 +38,12 @@ def scan(
             metavar="SOURCE...",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for verdicts and report.", metavar="DIR")],
+    out: Annotated[
+        str,
+        typer.Option(
+            help="Folder for verdicts and report, or s3://BUCKET/PREFIX in object storage.", metavar="DIR"
+        ),
+    ],
     options: ScanOptions,
     workers: Annotated[
         int | None,
@@ -100,7 +105,7 @@ def scan(
 
 
 def _scan(
-    bundle: Path, sources: list[str], out: Path, options: ScanOptions, workers: int | None
+    bundle: Path, sources: list[str], out: str, options: ScanOptions, workers: int | None
 ) -> ScanReport:
     from steelsight.runtime.scan.run import scan as run
 
@@ -111,7 +116,7 @@ def _scan(
 def _scan_on_cluster(
     bundle: Path,
     sources: list[str],
-    out: Path,
+    out: str,
     options: ScanOptions,
     workers: int | None,
     address: str,
@@ -128,7 +133,7 @@ def _scan_on_cluster(
 
 
 def _watch(
-    bundle: Path, sources: list[str], out: Path, options: ScanOptions, idle: float | None
+    bundle: Path, sources: list[str], out: str, options: ScanOptions, idle: float | None
 ) -> ScanReport:
     from steelsight.runtime.scan.watch import watch as run
 

@@ -30,8 +30,10 @@ from steelsight.runtime.scan.sources import source_id
 from steelsight.version import __version__
 
 __all__ = [
+    "OURS",
     "QUARANTINE",
     "REPORT",
+    "REPORT_NUMBERS",
     "SCAN_FILE",
     "SUMMARY",
     "ScanIdentity",
@@ -44,12 +46,23 @@ __all__ = [
     "save_scan",
 ]
 
-SCAN_FILE, QUARANTINE, SUMMARY, REPORT = "scan.json", "quarantine.csv", "summary.json", "report.html"
+SCAN_FILE, QUARANTINE, SUMMARY = "scan.json", "quarantine.csv", "summary.json"
+REPORT, REPORT_NUMBERS = "report.html", "report.json"
 LOCK: Final = ".lock"
 WORKERS_LOCK: Final = ".workers"  # shared by the workers of a scan, which end shortly after a killed scan
 WAIT_SECONDS: Final = 60.0  # for such workers; they check for their parent between batches
 FORMAT: Final = 1
-OURS: Final = {PLAN_FILE, SCAN_FILE, QUARANTINE, SUMMARY, REPORT, "report.json", LOCK, WORKERS_LOCK, VERDICTS}
+OURS: Final = {
+    PLAN_FILE,
+    SCAN_FILE,
+    QUARANTINE,
+    SUMMARY,
+    REPORT,
+    REPORT_NUMBERS,
+    LOCK,
+    WORKERS_LOCK,
+    VERDICTS,
+}
 
 
 @dataclass(frozen=True)
@@ -144,12 +157,13 @@ def lock_for_worker(out: Path, parent: int) -> Iterator[None]:
         yield
 
 
-def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
+def load_scan(out: Path, identity: ScanIdentity, *, shown: object | None = None) -> dict[str, Any] | None:
     """What an earlier scan saved in OUT; None where there is none.
 
+    shown   what messages call OUT; None = by its path
     raises  BadOutput naming what differs where it was another scan
     """
-    path = out / SCAN_FILE
+    path, shown = out / SCAN_FILE, out if shown is None else shown
     if not path.exists():
         return None
     try:
@@ -161,12 +175,12 @@ def load_scan(out: Path, identity: ScanIdentity) -> dict[str, Any] | None:
         earlier = {key: saved[key] for key in identity.as_dict()}
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadOutput(
-            f"{path}: expected the scan.json of this version, got {error!r:.120}; use --fresh"
+            f"{shown}/{SCAN_FILE}: expected the scan.json of this version, got {error!r:.120}; use --fresh"
         ) from error
     differs = list(_differences("", earlier, identity.as_dict()))
     if differs:
         raise BadOutput(
-            f"{out}: expected a folder of this scan, got one of another: {'; '.join(differs)}; "
+            f"{shown}: expected a folder of this scan, got one of another: {'; '.join(differs)}; "
             "choose another --out, or use --fresh"
         )
     result: dict[str, Any] = saved
@@ -201,7 +215,9 @@ def _short(value: Any) -> str:
 def _open_locked(out: Path, fresh: bool) -> BinaryIO:
     """Create and lock the folder; returns the open lock."""
     if out.parts[:1] == ("s3:",):  # as Path shortens an address
-        raise BadOutput(f"{out}: expected a folder; verdicts are not written to object storage")
+        raise BadOutput(
+            f"{out}: expected a folder; an address of object storage is given as text: 's3://BUCKET/PREFIX'"
+        )
     out.mkdir(parents=True, exist_ok=True)
     foreign = sorted(
         entry.name for entry in out.iterdir() if entry.name not in OURS and not entry.name.endswith(PARTIAL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +15,19 @@ from jaxtyping import Float16
 from steelsight.errors import BadOutput
 from steelsight.files import replace_file
 from steelsight.runtime.bundle.card import BundleCard
-from steelsight.runtime.scan.sealed_parquet import read_sealed, seal_table
+from steelsight.runtime.scan.sealed_parquet import read_sealed, seal_table, unseal
 
-__all__ = ["REGION", "VERDICTS", "PartRows", "part_path", "read_maps", "read_part", "seal_part", "write_part"]
+__all__ = [
+    "REGION",
+    "VERDICTS",
+    "PartRows",
+    "parse_part",
+    "part_path",
+    "read_maps",
+    "read_part",
+    "seal_part",
+    "write_part",
+]
 
 VERDICTS: Final = "verdicts"  # folder of the parts
 
@@ -124,14 +134,26 @@ def read_part(out: Path, number: int, schema: pa.Schema | None = None) -> pa.Tab
     schema  expected columns and metadata; None = any
     """
     path = part_path(out, number)
+    return _checked(lambda: read_sealed(path), path, schema)
+
+
+def parse_part(content: bytes, place: object, schema: pa.Schema | None = None) -> pa.Table:
+    """The part of a file's bytes, as `read_part`.
+
+    place  of the file, as messages call it
+    """
+    return _checked(lambda: unseal(content), place, schema)
+
+
+def _checked(read: Callable[[], pa.Table], place: object, schema: pa.Schema | None) -> pa.Table:
     try:
-        table = read_sealed(path)
+        table = read()
     except (OSError, pa.ArrowException) as error:
         words = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise BadOutput(f"{path}: damaged ({words}); run the same scan again to replace it") from error
+        raise BadOutput(f"{place}: damaged ({words}); run the same scan again to replace it") from error
     # `equals` with metadata would also compare how lists name their items
     if schema is not None and not (table.schema.equals(schema) and table.schema.metadata == schema.metadata):
-        raise BadOutput(f"{path}: expected a part of this scan, got one of another; use --fresh")
+        raise BadOutput(f"{place}: expected a part of this scan, got one of another; use --fresh")
     return table
 
 

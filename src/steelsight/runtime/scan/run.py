@@ -13,23 +13,26 @@ from typing import Any
 import pyarrow as pa
 
 from steelsight.errors import BadInput, BadOutput
-from steelsight.files import PARTIAL
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
+from steelsight.runtime.scan.objects.address import ObjectAddress
 from steelsight.runtime.scan.options import DEFAULTS, ScanOptions
 from steelsight.runtime.scan.output import (
+    QUARANTINE,
+    REPORT,
+    REPORT_NUMBERS,
     SCAN_FILE,
+    SUMMARY,
     ScanIdentity,
     identify,
-    load_scan,
-    lock_output,
     machine_facts,
     save_scan,
 )
+from steelsight.runtime.scan.outputs.choose import ScanOutput, open_output
 from steelsight.runtime.scan.part_scanner import PartScanner
-from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
-from steelsight.runtime.scan.plan import PART, ScanPlan, open_plan, write_plan
+from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, write_part
+from steelsight.runtime.scan.plan import PART, PLAN_FILE, ScanPlan, open_plan, write_plan
 from steelsight.runtime.scan.planned_files import PlannedFiles
 from steelsight.runtime.scan.retry import has_transient_rows, is_readable_now
 from steelsight.runtime.scan.sources import SourceWalk
@@ -46,7 +49,7 @@ NAMED = 5  # late files whose names the JSON report lists
 class ScanReport:
     """A finished scan."""
 
-    out: Path
+    out: Path | ObjectAddress
     summary: ScanSummary
     scanned: int  # sheets, by this call
     kept: int  # sheets that an earlier call had scanned
@@ -56,7 +59,7 @@ class ScanReport:
     passed_over: int  # places with files that are not images
     seconds: float  # of scanning and writing, without listing and report
     engine: str
-    page: Path | None
+    page: Path | ObjectAddress | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -93,6 +96,7 @@ def scan(
     Called again with the same bundle, sources and options it continues where it stopped, and OUT then holds
     what one uninterrupted scan would have written.
 
+    out       a folder, or an address s3://BUCKET/PREFIX as text
     sources   image files, folders, patterns, tar and zip archives; addresses s3://BUCKET/... of such
     workers   processes; None = one a processor core. A scan of one part runs in this process
     progress  called with the sheets done and the sheets in all after each part
@@ -101,7 +105,6 @@ def scan(
     raises    BadBundle, BadSource, BadOutput, BadInput; ScanIncomplete where a worker died;
               KeyboardInterrupt after a clean stop
     """
-    out = Path(out)
     if workers is not None and workers < 1:
         raise BadInput(f"workers: expected at least 1, got {workers}")
     if mixed and run_parts is None:
@@ -109,35 +112,40 @@ def scan(
     bundle = open_bundle(Path(bundle_folder))
     engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)  # as in workers: equal rows
     identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False, mixed=mixed)
-    with lock_output(out, fresh=options.fresh):
-        plan, later, saved = _plan(out, identity, sources)
+    with open_output(out, fresh=options.fresh) as output:
+        plan, later, saved = _plan(output, identity, sources)
         passed_over = saved["passed_over"]
         rows = PartRows(bundle.card, plan.checksum, options.heatmaps, mixed=mixed)
-        missing, damaged = _missing_parts(out, plan, rows)
+        missing, damaged = _missing_parts(output, plan, rows)
         kept = plan.sheets - sum(_length(plan, number) for number in missing)
         started = time.perf_counter()
         done = kept
         if run_parts is not None:
-            finished = run_parts(ScanJob(bundle, plan, out, missing, rows, options, machine_facts(engine)))
+            finished = run_parts(
+                ScanJob(bundle, plan, output.work, missing, rows, options, machine_facts(engine))
+            )
         elif plan.parts > 1:  # the plan decides, not what is left of it
-            settings = _worker_settings(out, bundle, plan, identity, options)
+            settings = _worker_settings(output.work, bundle, plan, identity, options)
             finished = run_in_processes(settings, missing, workers or cores())
         else:
-            finished = _scan_here(PartScanner(bundle, engine, rows), plan, out, missing)
+            finished = _scan_here(PartScanner(bundle, engine, rows), plan, output.work, missing)
+        finished = output.keep(finished)
         with closing(finished):  # also where `progress` raises: workers end before the caller goes on
             for part in finished:
                 done += part.sheets
                 if progress is not None:
                     progress(done, plan.sheets)
         seconds = time.perf_counter() - started
-        summary = summarise(out, (read_part(out, number) for number in range(plan.parts)), bundle.card)
-        write_summary(
-            out, summary, model_id=bundle.card.model_id, engine=engine.about, passed_over=passed_over
-        )
-        save_certificate(out, identity, saved, summary)
-        page = _write_page(out, summary, bundle, engine, plan, passed_over) if options.page else None
+        output.expect(range(plan.parts))
+        summary = summarise(output.work, map(output.read_part, range(plan.parts)), bundle.card)
+        about = {"model_id": bundle.card.model_id, "engine": engine.about}
+        write_summary(output.work, summary, **about, passed_over=passed_over)
+        save_certificate(output.work, identity, saved, summary)
+        if options.page:
+            _write_page(output.work, summary, bundle, engine, plan, passed_over)
+        output.publish(QUARANTINE, SUMMARY, SCAN_FILE, REPORT, REPORT_NUMBERS)
     return ScanReport(
-        out=out,
+        out=output.place,
         summary=summary,
         scanned=done - kept,
         kept=kept,
@@ -147,7 +155,7 @@ def scan(
         passed_over=len(passed_over),
         seconds=seconds,
         engine=engine.about,
-        page=page,
+        page=output.place / REPORT if options.page else None,
     )
 
 
@@ -174,51 +182,55 @@ def _worker_settings(
 
 
 def _plan(
-    out: Path, identity: ScanIdentity, sources: Sequence[Path | str]
+    output: ScanOutput, identity: ScanIdentity, sources: Sequence[Path | str]
 ) -> tuple[ScanPlan, list[str], dict[str, Any]]:
-    """The plan of OUT, made now or earlier; names of files that came later; the plan's facts in scan.json."""
-    saved = load_scan(out, identity)
+    """The plan of an output, made now or earlier; names of later files; the plan's facts in scan.json."""
+    saved = output.load(identity)
     listed = SourceWalk(sources)
     if saved is None:
-        plan = write_plan(out, listed, PART)
+        plan = write_plan(output.work, listed, PART)
         passed_over = [{"name": each.id, "reason": each.reason} for each in listed.passed_over]
         facts = {
             "plan": {"sheets": plan.sheets, "part": PART, "checksum": plan.checksum},
             "passed_over": passed_over,
         }
-        save_scan(out, identity, **facts)
+        save_scan(output.work, identity, **facts)
+        output.publish(PLAN_FILE, SCAN_FILE)
         return plan, [], facts
-    plan = open_plan(out)
+    plan = open_plan(output.work)
     if plan.checksum != saved.get("plan", {}).get("checksum"):
         raise BadOutput(
-            f"{plan.path}: expected the plan named in {SCAN_FILE}, got another; scan again with --fresh"
+            f"{output.place / PLAN_FILE}: expected the plan named in {SCAN_FILE}, got another; "
+            "scan again with --fresh"
         )
     planned, later = PlannedFiles(plan), []
     for sheet in listed:
         if planned.is_changed(sheet):
             raise BadOutput(
-                f"{sheet.path}: the archive was changed since the scan into {out} began; use --fresh"
+                f"{sheet.path}: the archive was changed since the scan into {output.place} began; use --fresh"
             )
         if sheet not in planned:
             later.append(sheet.name)
     return plan, later, {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
 
 
-def _missing_parts(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:
+def _missing_parts(output: ScanOutput, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:
     """Numbers of the parts to scan, and of those among them that exist but are damaged.
 
     A part with images that could not be read then, and can be read now, is scanned again.
     """
-    present = {path.name for path in (out / VERDICTS).iterdir() if not path.name.endswith(PARTIAL)}
-    ours = {part_path(out, number).name: number for number in range(plan.parts)}
+    present = output.part_names()
+    ours = {part_path(output.work, number).name: number for number in range(plan.parts)}
     foreign = sorted(present - set(ours))
     if foreign:
         raise BadOutput(
-            f"{out / VERDICTS / foreign[0]}: expected parts of this scan alone; remove it, or use --fresh"
+            f"{output.place / VERDICTS / foreign[0]}: expected parts of this scan alone; "
+            "remove it, or use --fresh"
         )
+    output.expect(ours.values())
     missing, damaged = [], []
     for name, number in ours.items():
-        table = _whole_part(out, plan, rows, number) if name in present else None
+        table = _whole_part(output, plan, rows, number) if name in present else None
         if table is None and name in present:
             damaged.append(number)
         if table is None or (has_transient_rows(table) and is_readable_now(table, plan.part(number))):
@@ -226,9 +238,9 @@ def _missing_parts(out: Path, plan: ScanPlan, rows: PartRows) -> tuple[list[int]
     return missing, damaged
 
 
-def _whole_part(out: Path, plan: ScanPlan, rows: PartRows, number: int) -> pa.Table | None:
+def _whole_part(output: ScanOutput, plan: ScanPlan, rows: PartRows, number: int) -> pa.Table | None:
     try:
-        table = read_part(out, number, rows.schema(number))
+        table = output.read_part(number, rows.schema(number))
     except BadOutput:
         return None
     start = number * PART

@@ -14,7 +14,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-__all__ = ["read_sealed", "seal_table"]
+__all__ = ["read_sealed", "seal_table", "unseal"]
 
 _KEY: Final = "steelsight.sha256"
 _EMPTY: Final = "0" * 64
@@ -41,7 +41,11 @@ def read_sealed(path: Path) -> pa.Table:
 
     raises  OSError; pyarrow.ArrowException for a file that is damaged or has no checksum
     """
-    content = path.read_bytes()
+    return unseal(path.read_bytes())
+
+
+def unseal(content: bytes) -> pa.Table:
+    """The table of a file's bytes, every bit verified; raises pyarrow.ArrowException."""
     place = _place(content)
     if content[place : place + len(_EMPTY)] != _digest(content, place).encode():
         raise pa.ArrowInvalid("its checksum does not match")

@@ -12,6 +12,7 @@ from steelsight.errors import BadOutput, BadSource
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles, WatchedFile, WatchedFolders
+from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.options import DEFAULTS, ScanOptions
 from steelsight.runtime.scan.output import identify, load_scan, lock_output, save_scan
 from steelsight.runtime.scan.part_scanner import PartScanner
@@ -45,6 +46,11 @@ def watch(
              is waited for
     raises   as `scan`
     """
+    if is_address(str(out)):
+        raise BadOutput(
+            f"{out}: the verdicts of a watched folder are written to a folder; choose one as --out, or scan "
+            "what has arrived without --watch"
+        )
     out = Path(out)
     folders = [_folder(source) for source in sources]
     bundle = open_bundle(Path(bundle_folder))

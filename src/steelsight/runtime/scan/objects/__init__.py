@@ -1,1 +1,1 @@
-"""Objects of an S3 store, listed page by page and read whole or by ranges. Nothing is copied to disk."""
+"""Objects of an S3 store: listed page by page, read whole or by ranges, written under a condition."""

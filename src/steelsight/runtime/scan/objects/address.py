@@ -25,6 +25,10 @@ class ObjectAddress:
     def __str__(self) -> str:
         return f"{SCHEME}{self.bucket}/{self.key}"
 
+    def __truediv__(self, name: str) -> ObjectAddress:
+        """The object of this name below the key, as a path and a name are joined."""
+        return ObjectAddress(self.bucket, f"{self.key}{'/' if self.key[-1:] not in ('', '/') else ''}{name}")
+
     @property
     def name(self) -> str:
         """The last part of the key, as messages call the object."""

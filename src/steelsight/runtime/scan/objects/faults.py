@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from steelsight.names import on_one_line
 
-__all__ = ["ObjectFault", "is_broken_body", "translate_faults"]
+__all__ = ["ObjectFault", "answer_fault", "is_broken_body", "translate_faults"]
 
 _CREDENTIALS: Final = (
     "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role of this computer"
@@ -42,6 +42,8 @@ _ANSWERS: Final[dict[str, tuple[int, str]]] = {
     ),
     "InvalidObjectState": (errno.EACCES, "it lies in cold storage; restore it before the scan"),
     **dict.fromkeys(("PreconditionFailed", "412"), (errno.ESTALE, "it was changed since it was listed")),
+    "ConditionalRequestConflict": (errno.EAGAIN, "it is being written by another process"),
+    **dict.fromkeys(("NotImplemented", "501"), (errno.ENOSYS, "the store does not know this request")),
     **dict.fromkeys(
         ("SlowDown", "InternalError", "ServiceUnavailable", "RequestTimeout", "500", "502", "503", "504"),
         (errno.EBUSY, _BUSY),
@@ -92,7 +94,9 @@ def _fault(error: Any) -> ObjectFault:
     from botocore import exceptions as sdk
 
     if isinstance(error, sdk.ClientError):
-        return _answer_fault(error)
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+        return answer_fault(code, str(error), status)
     no_credentials = (
         sdk.NoCredentialsError,
         sdk.PartialCredentialsError,
@@ -114,14 +118,16 @@ def _fault(error: Any) -> ObjectFault:
     return ObjectFault(errno.EIO, f"the SDK refused it ({_line(error)})")
 
 
-def _answer_fault(error: Any) -> ObjectFault:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
+def answer_fault(code: str, message: str, status: str = "") -> ObjectFault:
+    """The fault of an answer.
+
+    code, message, status  as the store gave them; the status is that of HTTP
+    """
     number, words = _ANSWERS.get(code) or _ANSWERS.get(status) or (errno.EIO, "")
     if not words:
-        return ObjectFault(number, f"the store answered {code or status} ({_line(error)})")
+        return ObjectFault(number, f"the store answered {code or status} ({_line(message)})")
     return ObjectFault(number, words if code.isdigit() else f"{words} (answer {on_one_line(code)[:60]})")
 
 
-def _line(error: BaseException) -> str:
+def _line(error: BaseException | str) -> str:
     return on_one_line(" ".join(str(error).split()))[:160]

@@ -19,7 +19,7 @@ from steelsight.errors import BadSource
 from steelsight.runtime.scan.objects.address import ObjectAddress
 from steelsight.runtime.scan.objects.faults import ObjectFault, is_broken_body, translate_faults
 
-__all__ = ["ObjectStatus", "ObjectStore", "StoreLimits"]
+__all__ = ["ListedObject", "ObjectStatus", "ObjectStore", "ReadObject", "StoreLimits"]
 
 CHUNK: Final = 2**20  # bytes read at once, after which what came is kept
 
@@ -47,6 +47,21 @@ class ObjectStatus(NamedTuple):
         return f"{self.size}:{self.etag}"
 
 
+class ListedObject(NamedTuple):
+    """An object of a listing."""
+
+    key: str
+    size: int  # bytes
+    etag: str
+
+
+class ReadObject(NamedTuple):
+    """The bytes of an object, and the state that they are of."""
+
+    content: bytes
+    etag: str
+
+
 class ObjectStore:
     """Lists and reads objects; connects at the first call. Threads may share it."""
 
@@ -60,6 +75,10 @@ class ObjectStore:
 
         raises  ObjectFault; BadSource where the SDK is not installed
         """
+        return ((entry.key, entry.size) for entry in self.iterate_entries(address))
+
+    def iterate_entries(self, address: ObjectAddress) -> Iterator[ListedObject]:
+        """As `iterate_keys`, with the ETag of each object."""
         client = self._connect()
         with translate_faults():
             pages = client.get_paginator("list_objects_v2").paginate(
@@ -67,7 +86,7 @@ class ObjectStore:
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
-                    yield entry["Key"], entry["Size"]
+                    yield ListedObject(entry["Key"], entry["Size"], entry.get("ETag", ""))
 
     def holds(self, address: ObjectAddress) -> bool:
         """Whether an object's key begins as the address; raises as `iterate_keys`."""
@@ -88,6 +107,10 @@ class ObjectStore:
 
         raises  ObjectFault: EFBIG beyond `most_bytes`, ESTALE where it is replaced again
         """
+        return self.read_state(address, most_bytes=most_bytes).content
+
+    def read_state(self, address: ObjectAddress, *, most_bytes: int) -> ReadObject:
+        """As `read`, with the ETag of that state."""
         try:
             return self._fetch(address, 0, None, "", most_bytes)
         except ObjectFault as error:
@@ -101,7 +124,7 @@ class ObjectStore:
         start, length   in bytes; length > 0
         raises          ObjectFault: ESTALE where the object has another state now
         """
-        return self._fetch(address, start, start + length, etag, length)
+        return self._fetch(address, start, start + length, etag, length).content
 
     def close(self) -> None:
         """Close the connections."""
@@ -112,7 +135,7 @@ class ObjectStore:
 
     def _fetch(
         self, address: ObjectAddress, start: int, stop: int | None, etag: str, most_bytes: int
-    ) -> bytes:
+    ) -> ReadObject:
         """Bytes from `start` to `stop`; goes on where an answer broke off, if the object is the same."""
         client = self._connect()
         pieces = _Pieces(address, start, stop, etag, most_bytes)
@@ -127,7 +150,7 @@ class ObjectStore:
                     self._pause(attempt)
                 else:
                     break
-        return b"".join(pieces.content)
+        return ReadObject(b"".join(pieces.content), pieces.etag)
 
     def _pause(self, attempt: int) -> None:
         """Wait for a time drawn at random, so that many readers do not come back at once."""

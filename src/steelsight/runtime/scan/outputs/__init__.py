@@ -1,0 +1,1 @@
+"""Where a scan writes: a folder, or a prefix of a bucket."""
