@@ -111,11 +111,13 @@ next_attempt
 earlier_secret_until
 to_pixels  # the inverse of a place on the strip
 
-# http.server and paho call or read them, in the benchmark of deliveries.
+# http.server and paho call or read them, in the benchmarks of deliveries and of object storage.
 close_connection
 protocol_version
 do_GET
 do_POST
+do_PUT
+do_HEAD
 handle_error
 log_message
 daemon_threads

@@ -102,6 +102,21 @@ def test_an_output_folder_below_a_file(verb: str, tmp_path: Path, monkeypatch: p
     assert "afile is a file" in the_line(done)
 
 
+@pytest.mark.parametrize("verb", WRITING)
+def test_object_storage_where_a_path_is_expected(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TyperCommand, "invoke", lambda *_: pytest.fail("worked first"), raising=False)
+    if verb == "scan":  # its --out may be there, its bundle not
+        line = ["scan", "s3://mill/b", str(tmp_path), "--out", "s3://mill/x/y"]
+    else:
+        line = words(verb, tmp_path, "s3://mill/x/y")
+    done = call(*line)
+    assert done.exit_code == 2
+    assert "expected a path of this computer; of all verbs `scan` alone reads" in the_line(done)
+    assert f"aws s3 sync s3://mill/{'b' if verb == 'scan' else 'x/y'} FOLDER" in the_line(done)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 @pytest.mark.parametrize("verb", WRITING)
 def test_an_output_folder_that_is_write_protected(verb: str, tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.cluster.conftest import FAULTS, NODE_IP, PER_PART
+from tests.runtime.scan.object_store import BUCKET, serve_objects
 from tests.runtime.scan.test_run import break_some, bytes_of, draw_sheets
 
 from steelsight.errors import BadCluster, BadOutput, ScanIncomplete
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.scan import run as scan_module
+from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.options import ScanOptions
 
 pytest.importorskip("ray", reason="the extra [cluster] is not installed")
@@ -44,7 +46,7 @@ def scan(ray_head, make_bundle, folder, tmp_path):
             return scan_module.scan(
                 bundle,
                 [folder],
-                tmp_path / name,
+                name if is_address(name) else tmp_path / name,
                 ScanOptions(page=False, **options),
                 progress=progress,
                 run_parts=on_cluster(workers=workers),
@@ -89,6 +91,22 @@ def test_a_local_scan_is_continued_on_the_cluster(add_node, scan, local, tmp_pat
     report = scan("local")
     assert report.scanned == PER_PART
     assert bytes_of(tmp_path / "local") == expected
+
+
+def test_the_driver_alone_writes_to_object_storage(add_node, scan, local, monkeypatch):
+    for _ in range(2):
+        add_node()  # before the store is there: nodes have neither its address nor its credentials
+    with serve_objects(monkeypatch) as (client, troubles):
+        troubles.at_every(4, ["slow_down", "error"])
+        assert scan(f"s3://{BUCKET}/out").scanned == SHEETS
+        assert scan(f"s3://{BUCKET}/out").kept == SHEETS
+        keys = [path for path in troubles.written if path.endswith(".parquet") and "/verdicts/" in path]
+        assert len(keys) == len(set(keys)) == -(-SHEETS // PER_PART)
+        found = {
+            key.rpartition("/")[2]: client.get_object(Bucket=BUCKET, Key=key.removeprefix(f"/{BUCKET}/"))
+            for key in keys
+        }
+        assert {name: reply["Body"].read() for name, reply in found.items()} == local()
 
 
 def killed_during(scan, act, after=2):

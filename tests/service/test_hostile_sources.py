@@ -194,11 +194,11 @@ def test_an_entry_of_any_name_and_time_arrives(name, mtime):
 @pytest.mark.parametrize("anything", ["{*}" * 12, "{*}1" * 12, "{coil}{position_m}{length_m}{across_mm}{*}"])
 def test_a_pattern_takes_bounded_time(anything, monkeypatch):
     """Every part is tried once at every place of the name at most."""
-    from steelsight.service.station import places
+    from steelsight import name_fields
 
     calls = []
-    ends = places._ends
-    monkeypatch.setattr(places, "_ends", lambda *given: calls.append(given) or ends(*given))
+    ends = name_fields._ends
+    monkeypatch.setattr(name_fields, "_ends", lambda *given: calls.append(given) or ends(*given))
     name = "top" + "1" * 240 + ".jpg"
     assert NamePattern("{side}" + anything + ".png").read(name) is None
     assert len(calls) <= 30 * len(name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from typer.core import TyperCommand, TyperGroup
 
 from steelsight.cli.boundary import exit_on_error, show_names
+from steelsight.errors import BadInput
 from steelsight.files import check_output
+from steelsight.runtime.scan.objects.address import SCHEME, is_address
 
 __all__ = ["Verb", "Verbs"]
 
@@ -27,14 +30,29 @@ class Verb(TyperCommand):
 
     def _run(self, ctx: Any) -> Any:
         given = ctx.params
+        _refuse_addresses(given.values())
         for name in _OUTPUTS:
-            if isinstance(given.get(name), Path):
-                check_output(given[name])
+            value = given.get(name)
+            if isinstance(value, Path) or (isinstance(value, str) and not is_address(value)):
+                check_output(Path(value))
         run = given.get("run")
         if isinstance(run, Path) and given.get("out") is None and run.is_dir():  # the verb writes into RUN
             advice = "choose another folder with --out" if "out" in given else "change its permissions"
             check_output(run, advice=advice)
         return super().invoke(ctx)
+
+
+def _refuse_addresses(values: Iterable[Any]) -> None:
+    """Refuse object storage where a verb takes a path; addresses are text."""
+    for value in values:
+        for path in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(path, Path) and path.parts[:1] == (SCHEME.rstrip("/"),):
+                address = f"{SCHEME}{'/'.join(path.parts[1:])}"[:200]
+                raise BadInput(
+                    f"{address}: expected a path of this computer; of all verbs `scan` alone reads and "
+                    "writes object storage, as SOURCE and --out; copy what is there to a folder first: "
+                    f"`aws s3 sync {address} FOLDER`"
+                )
 
 
 class Verbs(TyperGroup):

@@ -31,7 +31,7 @@ _KINDS: Final = (
 )
 _EXPLAINED: Final = "explanations.json"
 _INNER: Final = re.compile(  # folders that verbs write below a RUN, a scan or a report
-    r"figures|explanations|earlier|evaluations|shortcuts|neurons|transplant|verdicts|heatmaps|methods"
+    r"figures|explanations|earlier|evaluations|shortcuts|neurons|transplant|verdicts|partitions|heatmaps|methods"
     r"|(layers|robustness|prove)-.+|fold-\d+-\d+"
 )
 _LEVELS: Final = 4  # how far above a folder the result is looked for: RUN/shortcuts/prove-x/earlier/1

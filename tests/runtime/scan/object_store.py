@@ -15,6 +15,8 @@ ANSWERS = {
     "error": ("500 Internal Server Error", "InternalError"),
     "denied": ("403 Forbidden", "AccessDenied"),
     "expired": ("400 Bad Request", "ExpiredToken"),
+    "conflict": ("409 Conflict", "ConditionalRequestConflict"),
+    "unknown": ("501 Not Implemented", "NotImplemented"),
     "skewed": ("403 Forbidden", "RequestTimeTooSkewed"),
 }
 
@@ -22,12 +24,15 @@ ANSWERS = {
 class Troubles:
     """WSGI: answers as the server, except where `rule(method, path)` names a trouble; counts what came.
 
-    Troubles are the keys of ANSWERS, "cut" (half of the body), and ("stall", seconds).
+    Troubles are the keys of ANSWERS, "cut" (half of the body), "lost" (done, and answered as "error"), and
+    ("stall", seconds).
     """
 
     def __init__(self, app):
         self.app, self.rule = app, lambda method, path: None
         self.requests, self.made = [], 0
+        self.written = []  # paths of objects, once for each write that was done
+        self.ignored = ()  # headers of requests that the server does not know
         self.open = self.most_open = 0  # requests at a time
         self._lock = threading.Lock()
 
@@ -53,7 +58,16 @@ class Troubles:
             return [body]
         if isinstance(trouble, tuple):
             time.sleep(trouble[1])
-        content = b"".join(self.app(environ, start_response))
+        for header in self.ignored:
+            environ.pop(f"HTTP_{header}", None)
+        answer = {}
+        content = b"".join(self.app(environ, lambda *given: answer.update(given=given)))
+        with self._lock:
+            done = answer["given"][0].startswith("200") and environ["REQUEST_METHOD"] == "PUT"
+            self.written += [environ["PATH_INFO"]] if done else []
+        if trouble == "lost":
+            return self._answer("error", environ, start_response)
+        start_response(*answer["given"][:2])
         return [content[: len(content) // 2] if trouble == "cut" else content]
 
     def at_every(self, nth, troubles):

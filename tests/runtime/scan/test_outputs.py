@@ -1,22 +1,28 @@
 """Results in object storage: what a folder would hold, each part written once, by a local S3 server."""
 
 import json
+from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from tests.runtime.scan.object_store import BUCKET, serve_objects, upload
+from tests.runtime.scan.output_scans import (
+    OUT,
+    PARTS,
+    PER_PART,
+    QUICK,
+    SHEETS,
+    draw_sheets,
+    here,
+    in_folder,
+    scan,
+    stored,
+    times_written,
+)
 
 from steelsight.errors import BadOutput
 from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.objects import store as store_module
-from steelsight.runtime.scan.objects.store import StoreLimits
-from steelsight.runtime.scan.options import ScanOptions
-
-QUICK = StoreLimits(connect_s=2.0, read_s=2.0, attempts=4, pause_s=0.01, most_pause_s=0.05)
-OUT = f"s3://{BUCKET}/results/line3"
-PARTS = 5  # of PER_PART sheets, the last one shorter
-PER_PART = 4
+from steelsight.runtime.scan.watch import watch
 
 
 @pytest.fixture
@@ -29,42 +35,14 @@ def served(monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    rng = np.random.default_rng(0)
-    (tmp_path / "in").mkdir()
-    for number in range(PER_PART * PARTS - 2):
-        path = tmp_path / f"in/{number:02d}.png"
-        Image.fromarray(rng.integers(0, 255, (64, 96)).astype(np.uint8)).save(path)
-    (tmp_path / "in/bad.png").write_bytes(b"no image")
-    return tmp_path / "in"
-
-
-def scan(bundle, source, out, **more):
-    options = {key: more.pop(key) for key in ("heatmaps", "fresh", "page") if key in more}
-    return scan_module.scan(bundle, [source], out, ScanOptions(**{"page": False} | options), **more)
-
-
-def stored(client, prefix="results/line3/"):
-    """Content by name of every object below the prefix."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
-    keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
-    return {key.removeprefix(prefix): client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
-
-
-def in_folder(out):
-    files = (path for path in sorted(out.rglob("*")) if path.is_file())
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
-
-
-def written(troubles, name):
-    """How often the server took a write of an object below the output."""
-    return sum(method == "PUT" and path.endswith(f"/line3/{name}") for method, path, _ in troubles.requests)
+    return draw_sheets(tmp_path / "in")
 
 
 def test_a_bucket_holds_what_a_folder_would(served, folder, make_bundle, tmp_path):
     client, _ = served
     bundle, seen = make_bundle(), []
     report = scan(bundle, folder, OUT, workers=2, page=True, progress=lambda *done: seen.append(done))
-    scan(bundle, folder, tmp_path / "local", workers=1, page=True)
+    scan(bundle, folder, tmp_path / "local", run_parts=here, page=True)
     found, local = stored(client), in_folder(tmp_path / "local")
     lock = json.loads(found.pop(".lock"))
     assert lock["released"] is True
@@ -72,7 +50,163 @@ def test_a_bucket_holds_what_a_folder_would(served, folder, make_bundle, tmp_pat
     same = set(found) - {"report.html", "report.json"}
     assert {name: found[name] for name in same} == {name: local[name] for name in same}
     assert b"Sheets to check" in found["report.html"]
-    assert sorted(total for _, total in seen) == [19] * PARTS
-    assert (report.scanned, report.kept, str(report.out)) == (19, 0, OUT)
+    assert sorted(total for _, total in seen) == [SHEETS] * PARTS
+    assert (report.scanned, report.kept, str(report.out)) == (SHEETS, 0, OUT)
     assert str(report.page) == f"{OUT}/report.html"
     assert report.as_dict()["out"] == OUT
+
+
+def test_the_same_command_goes_on_and_writes_no_part_twice(served, folder, make_bundle, monkeypatch):
+    client, troubles = served
+    bundle = make_bundle()
+
+    def stop(done, _total):
+        if done >= 2 * PER_PART:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan(bundle, folder, OUT, run_parts=here, progress=stop)
+    begun = stored(client)
+    assert 2 <= sum(name.startswith("verdicts/") for name in begun) < PARTS
+    assert "summary.json" not in begun
+    with monkeypatch.context() as patch:
+        patch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")  # pages of the listing
+        report = scan(bundle, folder, OUT, run_parts=here)
+    assert report.kept == PER_PART * sum(name.startswith("verdicts/") for name in begun)
+    assert report.kept + report.scanned == report.summary.sheets == SHEETS
+    assert times_written(troubles) == [1] * PARTS
+    finished = stored(client)
+    again = scan(bundle, folder, OUT, run_parts=here)
+    assert (again.kept, again.scanned, again.later) == (SHEETS, 0, ())
+    assert {**stored(client), ".lock": finished[".lock"]} == finished
+    (folder / "zz.png").write_bytes((folder / "00.png").read_bytes())
+    assert [name[-6:] for name in scan(bundle, folder, OUT, run_parts=here).later] == ["zz.png"]
+
+
+def test_another_scan_there_is_refused_and_fresh_replaces_it(served, folder, make_bundle):
+    client, _ = served
+    bundle = make_bundle()
+    scan(bundle, folder, OUT, run_parts=here)
+    client.put_object(Bucket=BUCKET, Key="results/line30/other", Body=b"of a prefix that begins alike")
+    with pytest.raises(
+        BadOutput, match=f"{OUT}: expected a folder of this scan, got one of another: heatmaps was false"
+    ):
+        scan(bundle, folder, OUT, run_parts=here, heatmaps=True)
+    before = stored(client)
+    report = scan(bundle, folder, OUT, run_parts=here, heatmaps=True, fresh=True)
+    assert (report.scanned, report.kept) == (SHEETS, 0)
+    assert set(stored(client)) == set(before)
+    assert stored(client, "results/line30/") == {"other": b"of a prefix that begins alike"}
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("photo.jpg", "found photo.jpg; choose another --out"),
+        ("verdicts/part-00000.parquet", "found verdicts/ without scan.json; choose another --out"),
+    ],
+)
+def test_a_prefix_with_other_objects_is_refused_and_left_alone(served, folder, make_bundle, key, words):
+    client, _ = served
+    client.put_object(Bucket=BUCKET, Key=f"results/line3/{key}", Body=b"x")
+    with pytest.raises(BadOutput, match=f"{OUT}: expected a new prefix or an earlier scan, {words}"):
+        scan(make_bundle(), folder, OUT)
+    assert stored(client) == {key: b"x"}
+
+
+def test_markers_of_folders_and_foreign_parts(served, folder, make_bundle):
+    client, _ = served
+    bundle = make_bundle()
+    for key in ("results/line3/", "results/line3/verdicts/"):
+        client.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    scan(bundle, folder, f"{OUT}/", run_parts=here)  # with a slash it is the same place
+    client.put_object(Bucket=BUCKET, Key="results/line3/verdicts/notes.txt", Body=b"x")
+    with pytest.raises(BadOutput, match=f"{OUT}/verdicts/notes.txt: expected parts of this scan alone"):
+        scan(bundle, folder, OUT, run_parts=here)
+
+
+def test_a_damaged_part_is_replaced_in_its_own_place_alone(served, folder, make_bundle):
+    client, _ = served
+    bundle = make_bundle()
+    scan(bundle, folder, OUT, run_parts=here)
+    whole = stored(client)
+    key = "results/line3/verdicts/part-00001.parquet"
+    client.put_object(Bucket=BUCKET, Key=key, Body=b"damaged")
+    report = scan(bundle, folder, OUT, run_parts=here)
+    assert report.rewritten == (1,)
+    assert {**stored(client), ".lock": whole[".lock"]} == whole
+    client.put_object(Bucket=BUCKET, Key=key, Body=b"damaged")
+
+    def meanwhile(job):
+        client.put_object(Bucket=BUCKET, Key=key, Body=b"of another process")
+        yield from here(job)
+
+    with pytest.raises(
+        BadOutput, match=r"part-00001.parquet: another process wrote it since .*5 parts are there"
+    ):
+        scan(bundle, folder, OUT, run_parts=meanwhile)
+    assert stored(client)["verdicts/part-00001.parquet"] == b"of another process"
+    client.put_object(Bucket=BUCKET, Key="results/line3/plan.parquet", Body=b"x")
+    with pytest.raises(
+        BadOutput, match=f"{OUT}/plan.parquet: expected the plan of a scan, got .*; use --fresh$"
+    ):
+        scan(bundle, folder, OUT, run_parts=here)
+    client.delete_object(Bucket=BUCKET, Key="results/line3/plan.parquet")
+    with pytest.raises(
+        BadOutput, match=f"{OUT}/plan.parquet: expected the plan of a scan, got none; use --fresh"
+    ):
+        scan(bundle, folder, OUT, run_parts=here)
+
+
+def test_sheets_that_could_not_be_read_then_are_scanned_again(served, folder, make_bundle):
+    client, troubles = served
+    upload(client, folder, "in/")
+    bundle, source = make_bundle(), f"s3://{BUCKET}/in/"
+    troubles.rule = lambda method, path: "denied" if path.endswith("in/07.png") else None
+    assert scan(bundle, source, OUT, run_parts=here).transient == 1
+    troubles.rule = lambda method, path: None
+    report = scan(bundle, source, OUT, run_parts=here)
+    assert (report.transient, report.scanned, report.rewritten) == (0, PER_PART, ())
+
+
+def test_sources_and_results_in_one_bucket(served, folder, make_bundle):
+    client, _ = served
+    upload(client, folder)
+    bundle, source = make_bundle(), f"s3://{BUCKET}/"
+    first = scan(bundle, source, OUT, run_parts=here)
+    again = scan(bundle, source, OUT, run_parts=here)
+    assert (first.scanned, again.scanned, again.kept, again.later) == (SHEETS, 0, SHEETS, ())
+    with pytest.raises(BadOutput, match=r"expected a new prefix or an earlier scan, found 00\.png"):
+        scan(bundle, source, f"s3://{BUCKET}", run_parts=here)
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        ("s3://nowhere/x", "s3://nowhere/x: there is no such bucket; check its name"),
+        ("s3://", "got no bucket name"),
+        (f"s3://{BUCKET}/" + "k" * 1025, "a key of at most 1024 bytes"),
+    ],
+)
+def test_an_output_that_cannot_be_is_one_line(served, folder, make_bundle, out, words):
+    with pytest.raises(BadOutput, match=words) as caught:
+        scan(make_bundle(), folder, out)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_writes_to_folders_alone_says_so(served, folder, make_bundle):
+    with pytest.raises(BadOutput, match=f"{OUT}: the verdicts of a watched folder are written to a folder"):
+        watch(make_bundle(), [folder], OUT)
+    with pytest.raises(BadOutput, match="an address of object storage is given as text"):
+        scan(make_bundle(), folder, Path(OUT))
+
+
+def test_a_full_disk_of_this_machine_is_told_from_the_store(served, folder, make_bundle, monkeypatch):
+    def full(path, content, **_):
+        raise BadOutput(f"{path}: could not be written (No space left on device); free space")
+
+    monkeypatch.setattr("steelsight.runtime.scan.parts.replace_file", full)
+    with pytest.raises(
+        BadOutput, match=r"No space left on device.*; TMPDIR may name a folder with more space"
+    ):
+        scan(make_bundle(), folder, OUT, run_parts=here)

@@ -172,6 +172,10 @@ def _print(report: ScanReport) -> None:
     if report.passed_over:
         reasons = report.out / "summary.json"
         print_line(f"  not scanned: {report.passed_over:,} places, with reasons in {reasons}")
+    if report.partitions is not None:
+        unmatched = report.partitions.unmatched
+        words = f"; {unmatched:,} sheets have names that do not match" if unmatched else ""
+        print_line(f"  partitions: {report.partitions.folders:,} folders{words}")
     if report.page is not None:
         print_line(f"report: {report.page}")
 

@@ -20,6 +20,11 @@ class ScanOptions:
     heatmaps: bool = option(
         False, help="Write the maps of all classes too, 2 bytes a cell.", flag="--heatmaps"
     )
+    partition: str = option(
+        "",
+        help="Write the rows by day and coil too, which are read from names: '{day}/{coil}_{*}.jpg'.",
+        metavar="PATTERN",
+    )
     fresh: bool = option(False, help="Remove an earlier scan in DIR.", flag="--fresh")
     page: bool = option(True, help="Write report.html and report.json.", command_line=False)
 

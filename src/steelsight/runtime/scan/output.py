@@ -24,7 +24,7 @@ from steelsight.reading import parse_object, read_regular
 from steelsight.runtime.bundle.open import Bundle
 from steelsight.runtime.engine.engine import Engine
 from steelsight.runtime.processor import processor_type
-from steelsight.runtime.scan.parts import VERDICTS
+from steelsight.runtime.scan.parts import PARTITIONS, VERDICTS
 from steelsight.runtime.scan.plan import PLAN_FILE
 from steelsight.runtime.scan.sources import source_id
 from steelsight.version import __version__
@@ -62,6 +62,7 @@ OURS: Final = {
     LOCK,
     WORKERS_LOCK,
     VERDICTS,
+    PARTITIONS,
 }
 
 
@@ -241,9 +242,13 @@ def _open_locked(out: Path, fresh: bool) -> BinaryIO:
 
 def remove_partial_files(out: Path) -> None:
     """Remove the partly written files of processes that have ended; for the holder of OUT's lock."""
-    for folder in (out, out / VERDICTS):
-        for partial in folder.glob(f"*{PARTIAL}"):
-            partial.unlink(missing_ok=True)
+    partials = [
+        *out.glob(f"*{PARTIAL}"),
+        *(out / VERDICTS).glob(f"*{PARTIAL}"),
+        *(out / PARTITIONS).rglob(f"*{PARTIAL}"),
+    ]
+    for partial in partials:
+        partial.unlink(missing_ok=True)
 
 
 def _clear(out: Path, fresh: bool) -> None:
@@ -252,8 +257,19 @@ def _clear(out: Path, fresh: bool) -> None:
     if fresh:
         for part in (out / VERDICTS).glob("part-*.parquet"):
             part.unlink(missing_ok=True)
-        for name in sorted(OURS - {LOCK, VERDICTS}, key=lambda name: name == SCAN_FILE):
+        _remove_partitions(out / PARTITIONS)
+        for name in sorted(OURS - {LOCK, VERDICTS, PARTITIONS}, key=lambda name: name == SCAN_FILE):
             (out / name).unlink(missing_ok=True)  # scan.json last: parts without it are refused
+
+
+def _remove_partitions(folder: Path) -> None:
+    """Remove the files of partitions, and the folders that are empty then."""
+    for part in folder.rglob("part-*.parquet"):
+        part.unlink(missing_ok=True)
+    below = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)  # inner ones first
+    for each in (*below, folder):
+        if each.is_dir() and not any(each.iterdir()):
+            each.rmdir()
 
 
 def _lock_alone(handle: int, out: Path) -> None:

@@ -18,6 +18,7 @@ from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.scan.sealed_parquet import read_sealed, seal_table, unseal
 
 __all__ = [
+    "PARTITIONS",
     "REGION",
     "VERDICTS",
     "PartRows",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 VERDICTS: Final = "verdicts"  # folder of the parts
+PARTITIONS: Final = "partitions"  # folder of the same rows by day and coil, where they are wanted
 
 REGION: Final = pa.struct(
     [

@@ -104,8 +104,12 @@ def write_plan(folder: Path, sheets: Iterable[PlannedSheet], part: int) -> ScanP
     return open_plan(folder)
 
 
-def open_plan(folder: Path) -> ScanPlan:
-    """Open a saved plan; raises BadOutput where it is damaged or missing."""
+def open_plan(folder: Path, *, shown: object | None = None) -> ScanPlan:
+    """Open a saved plan.
+
+    shown   what messages call it; None = by its path
+    raises  BadOutput where it is damaged or missing
+    """
     path = folder / PLAN_FILE
     try:
         file = _PlanFile(path)
@@ -115,7 +119,8 @@ def open_plan(folder: Path) -> ScanPlan:
         return ScanPlan(path, facts.num_rows, facts.num_row_groups, file.checksum, file)
     except (OSError, pa.ArrowException) as error:
         raise BadOutput(
-            f"{path}: expected the plan of a scan, got {_first_line(error)}; use --fresh"
+            f"{path if shown is None else shown}: expected the plan of a scan, got {_first_line(error)}; "
+            "use --fresh"
         ) from error
 
 

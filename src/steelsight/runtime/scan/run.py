@@ -31,6 +31,12 @@ from steelsight.runtime.scan.output import (
 )
 from steelsight.runtime.scan.outputs.choose import ScanOutput, open_output
 from steelsight.runtime.scan.part_scanner import PartScanner
+from steelsight.runtime.scan.partitions import (
+    Partitions,
+    choose_pattern,
+    count_partitions,
+    write_partitions,
+)
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, write_part
 from steelsight.runtime.scan.plan import PART, PLAN_FILE, ScanPlan, open_plan, write_plan
 from steelsight.runtime.scan.planned_files import PlannedFiles
@@ -57,6 +63,7 @@ class ScanReport:
     transient: int  # sheets with a reason that may pass, such as `missing`; the same scan tries them again
     later: tuple[str, ...]  # files that came after the plan was made; they are not scanned
     passed_over: int  # places with files that are not images
+    partitions: Partitions | None  # None = rows are not written by day and coil
     seconds: float  # of scanning and writing, without listing and report
     engine: str
     page: Path | ObjectAddress | None
@@ -73,6 +80,7 @@ class ScanReport:
             "later": len(self.later),
             "later_names": list(self.later[:NAMED]),
             "passed_over": self.passed_over,
+            "partitions": None if self.partitions is None else self.partitions.as_dict(),
             "seconds": round(self.seconds, 3),
             "sheets_per_s": round(self.scanned / self.seconds, 1) if self.scanned and self.seconds else None,
             "engine": self.engine,
@@ -114,6 +122,7 @@ def scan(
     identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False, mixed=mixed)
     with open_output(out, fresh=options.fresh) as output:
         plan, later, saved = _plan(output, identity, sources)
+        partitions = _plan_partitions(output, identity, saved, plan, options.partition)
         passed_over = saved["passed_over"]
         rows = PartRows(bundle.card, plan.checksum, options.heatmaps, mixed=mixed)
         missing, damaged = _missing_parts(output, plan, rows)
@@ -136,6 +145,8 @@ def scan(
                 if progress is not None:
                     progress(done, plan.sheets)
         seconds = time.perf_counter() - started
+        if partitions is not None:
+            write_partitions(output, plan.parts, partitions.pattern)
         output.expect(range(plan.parts))
         summary = summarise(output.work, map(output.read_part, range(plan.parts)), bundle.card)
         about = {"model_id": bundle.card.model_id, "engine": engine.about}
@@ -153,6 +164,7 @@ def scan(
         transient=summary.transient,
         later=tuple(later),
         passed_over=len(passed_over),
+        partitions=partitions,
         seconds=seconds,
         engine=engine.about,
         page=output.place / REPORT if options.page else None,
@@ -197,7 +209,7 @@ def _plan(
         save_scan(output.work, identity, **facts)
         output.publish(PLAN_FILE, SCAN_FILE)
         return plan, [], facts
-    plan = open_plan(output.work)
+    plan = open_plan(output.work, shown=output.place / PLAN_FILE)
     if plan.checksum != saved.get("plan", {}).get("checksum"):
         raise BadOutput(
             f"{output.place / PLAN_FILE}: expected the plan named in {SCAN_FILE}, got another; "
@@ -211,7 +223,26 @@ def _plan(
             )
         if sheet not in planned:
             later.append(sheet.name)
-    return plan, later, {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
+    facts = {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
+    return plan, later, facts | {key: saved[key] for key in ("partition",) if key in saved}
+
+
+def _plan_partitions(
+    output: ScanOutput, identity: ScanIdentity, saved: dict[str, Any], plan: ScanPlan, wanted: str
+) -> Partitions | None:
+    """The folders by day and coil that are to be written; a pattern given for the first time is saved.
+
+    saved  facts in scan.json; gets the pattern
+    """
+    pattern = choose_pattern(wanted, saved.get("partition"), output.place)
+    if pattern is None:
+        return None
+    partitions = count_partitions(plan, pattern)
+    if "partition" not in saved:
+        saved["partition"] = pattern.text
+        save_scan(output.work, identity, **saved)
+        output.publish(SCAN_FILE)
+    return partitions
 
 
 def _missing_parts(output: ScanOutput, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:

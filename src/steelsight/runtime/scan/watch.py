@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from steelsight.errors import BadOutput, BadSource
+from steelsight.errors import BadInput, BadOutput, BadSource
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.runtime.scan.arrivals import FileStamp, SettledFiles, WatchedFile, WatchedFolders
@@ -51,6 +51,8 @@ def watch(
             f"{out}: the verdicts of a watched folder are written to a folder; choose one as --out, or scan "
             "what has arrived without --watch"
         )
+    if options.partition:
+        raise BadInput("--partition: the rows of a watched folder are not partitioned; leave it out")
     out = Path(out)
     folders = [_folder(source) for source in sources]
     bundle = open_bundle(Path(bundle_folder))
@@ -89,6 +91,7 @@ def watch(
         transient=summary.transient,
         later=(),
         passed_over=len(passed_over),
+        partitions=None,
         seconds=seconds,
         engine=engine.about,
         page=page,

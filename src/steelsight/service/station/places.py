@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 from steelsight.errors import BadInput
+from steelsight.name_fields import fields_of, match_name
 from steelsight.reading import read_regular
 from steelsight.service.station.source import Place
 
@@ -19,8 +19,6 @@ __all__ = ["NamePattern", "read_sidecar"]
 
 KEYS: Final = tuple(field.name for field in fields(Place))
 LARGEST: Final = 2**20  # bytes of a file beside an image
-LONGEST_PART: Final = 255  # characters between two slashes of a name, as file systems allow
-ANYTHING: Final = "{*}"
 WORDS: Final = {
     "coil": r"[^/_]+",
     "position_m": r"-?\d+(?:\.\d+)?",
@@ -40,10 +38,8 @@ class NamePattern:
     text: str
 
     def __post_init__(self) -> None:
-        named = re.findall(r"\{([^{}]*)\}", self.text)
-        unknown = [name for name in named if name not in KEYS and name != "*"]
-        places = [name for name in named if name != "*"]
-        if unknown or not places or len(set(places)) < len(places):
+        named = fields_of(self.text)
+        if not named or not set(named) <= set(KEYS) or len(set(named)) < len(named):
             raise BadInput(
                 f"--pattern {self.text!r}: expected at least one of "
                 f"{', '.join(f'{{{key}}}' for key in KEYS)}, each at most once, and {{*}} for anything else"
@@ -54,48 +50,8 @@ class NamePattern:
 
         raises  BadInput where it matches and a value is impossible
         """
-        parts = [part for part in re.split(r"(\{[^{}]*\})", self.text) if part]
-        depth = self.text.count("/") + 1
-        components = name.split("/")[-depth:]
-        if len(components) < depth or max(map(len, components)) > LONGEST_PART:
-            return None
-        found = _match("/".join(components), parts)
+        found = match_name(self.text, name, WORDS)
         return None if found is None else to_place(found)
-
-
-def _match(name: str, parts: Sequence[str]) -> dict[str, str] | None:
-    """The fields of a whole name; each place is tried once for each part, whatever the pattern."""
-    failed: set[tuple[int, int]] = set()
-
-    def match_from(part: int, at: int) -> dict[str, str] | None:
-        if part == len(parts):
-            return {} if at == len(name) else None
-        if (part, at) in failed:
-            return None
-        for end in _ends(name, at, parts[part]):
-            rest = match_from(part + 1, end)
-            if rest is not None:
-                return {parts[part][1:-1]: name[at:end], **rest}
-        failed.add((part, at))
-        return None
-
-    return match_from(0, 0)
-
-
-def _ends(name: str, at: int, part: str) -> Iterator[int]:
-    """Where a part of a pattern that begins at a place of the name can end, in order of preference."""
-    word = WORDS.get(part[1:-1]) if part.startswith("{") else None
-    if part == ANYTHING:
-        stop = name.find("/", at)
-        yield from range(at, (len(name) if stop < 0 else stop) + 1)
-    elif word is None:
-        if name.startswith(part, at):
-            yield at + len(part)
-    else:
-        longest = re.compile(word).match(name, at)
-        for end in range(longest.end() if longest else at, at, -1):
-            if re.compile(word).fullmatch(name, at, end):
-                yield end
 
 
 def read_sidecar(image: Path) -> Place | None:

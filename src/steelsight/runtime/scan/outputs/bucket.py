@@ -8,6 +8,7 @@ So no part is written twice, whatever happens to locks and clocks.
 from __future__ import annotations
 
 import errno
+import hashlib
 import shutil
 import threading
 from collections import deque
@@ -30,7 +31,7 @@ from steelsight.runtime.scan.objects.read_ahead import ReadAhead
 from steelsight.runtime.scan.objects.writing import WritableStore
 from steelsight.runtime.scan.output import OURS, SCAN_FILE, ScanIdentity, load_scan
 from steelsight.runtime.scan.outputs.lease import LOCK, WriteLease
-from steelsight.runtime.scan.parts import VERDICTS, parse_part, part_path
+from steelsight.runtime.scan.parts import PARTITIONS, VERDICTS, parse_part, part_path
 from steelsight.runtime.scan.plan import PLAN_FILE
 
 __all__ = ["BucketOutput", "bucket_place"]
@@ -118,6 +119,24 @@ class BucketOutput:
             while waiting:
                 yield _result(*waiting.popleft())
 
+    def write_files(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Write objects by their names in the output, but for those that are there.
+
+        raises  BadOutput, ObjectFault
+        """
+        waiting: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool:
+            for name, content in files:
+                # The usual ETag; where a store has another one, the object is written again.
+                usual = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+                if self._etags.get(name) == usual:
+                    continue
+                waiting.append(pool.submit(self._put, name, content))
+                if len(waiting) >= UPLOADS:
+                    waiting.popleft().result()
+            for written in waiting:
+                written.result()
+
     def publish(self, *names: str) -> None:
         """Write these files of `work`, in this order, those that are there; raises BadOutput, ObjectFault."""
         for name in names:
@@ -134,7 +153,8 @@ class BucketOutput:
 
     def _remove_scan(self) -> None:
         """Remove an earlier scan, scan.json last: parts without it are refused."""
-        ours = [name for name in self._etags if name in OURS or fnmatch(name, f"{VERDICTS}/part-*.parquet")]
+        parts = (f"{VERDICTS}/part-*.parquet", f"{PARTITIONS}/*/part-*.parquet")  # at any depth
+        ours = [name for name in self._etags if name in OURS or any(fnmatch(name, each) for each in parts)]
         ours.sort(key=lambda name: name == SCAN_FILE)
         self._store.remove(self.place.bucket, [(self.place / name).key for name in ours])
         for name in ours:
@@ -190,16 +210,20 @@ class BucketOutput:
 
         spent  whether the file is no longer needed here
         """
-        self._lease.check()
         path = self.work / name
+        self._put(name, path)
+        if spent:
+            path.unlink()
+
+    def _put(self, name: str, content: bytes | Path) -> None:
+        """Write an object in place of what was seen last."""
+        self._lease.check()
         try:
-            etag = self._store.write(self.place / name, path, replaces=self._etags.get(name, ""))
+            etag = self._store.write(self.place / name, content, replaces=self._etags.get(name, ""))
         except ObjectFault as fault:
             raise self._named(fault, name) from fault
         with self._lock:
             self._etags[name] = etag
-        if spent:
-            path.unlink()
 
     def _named(self, fault: ObjectFault, name: str) -> ObjectFault:
         """The same fault, with the address of the object that it is about."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from steelsight.files import PARTIAL
+from steelsight.files import PARTIAL, replace_file
 from steelsight.runtime.scan.job import FinishedPart
 from steelsight.runtime.scan.output import ScanIdentity, load_scan
 from steelsight.runtime.scan.parts import VERDICTS, read_part
@@ -46,6 +46,13 @@ class FolderOutput:
     def keep(self, finished: Generator[FinishedPart, None, None]) -> Generator[FinishedPart, None, None]:
         """The parts, which lie where they stay."""
         return finished
+
+    def write_files(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Write files by their names in the output, but for those that are there; raises BadOutput."""
+        for name, content in files:
+            path = self.place / name
+            if not path.is_file() or path.read_bytes() != content:
+                replace_file(path, content)
 
     def publish(self, *names: str) -> None:
         """Nothing to do: the files lie where they stay."""

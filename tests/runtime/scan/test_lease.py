@@ -1,0 +1,178 @@
+"""The lock of an output: one holder at a time by the clock of the store, whatever the clocks of computers."""
+
+import errno
+import itertools
+import json
+import threading
+
+import pytest
+
+from steelsight.errors import BadOutput
+from steelsight.runtime.scan.objects.address import ObjectAddress
+from steelsight.runtime.scan.objects.faults import ObjectFault
+from steelsight.runtime.scan.objects.store import ReadObject
+from steelsight.runtime.scan.objects.writing import WritableStore
+from steelsight.runtime.scan.outputs import lease as lease_module
+from steelsight.runtime.scan.outputs.lease import LEASE_S, SAFE_SHARE, WriteLease
+
+OUT = ObjectAddress("mill", "out")
+
+
+class Store(WritableStore):
+    """Stands for a store with conditional writes, one object and a clock of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.content, self.etag, self.written_s = None, "", 0.0
+        self.now_s, self.tells_time, self.fault = 1e9, True, None
+        self.count, self.lock = itertools.count(1), threading.Lock()
+        self.after_look = lambda: None
+
+    def write(self, address, content, *, replaces=""):
+        assert address == OUT / ".lock"
+        with self.lock:
+            if self.fault is not None:
+                raise self.fault
+            if replaces != self.etag:
+                raise ObjectFault(errno.ESTALE, "another state")
+            self.put(content)
+            return self.etag
+
+    def put(self, content):
+        self.content, self.etag, self.written_s = content, f'"{next(self.count)}"', self.now_s
+
+    def read_state(self, address, *, most_bytes):
+        return ReadObject(self.content[:most_bytes], self.etag)
+
+    def age(self, address):
+        found = self.etag, self.now_s - self.written_s if self.tells_time else None
+        self.after_look()
+        return found
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+def taken(store):
+    lease = WriteLease(store, OUT)
+    lease.take()
+    return lease
+
+
+def die(store):
+    """Leave the lock of a process that renews it no more."""
+    store.put(WriteLease(store, OUT)._content(released=False))
+
+
+def test_one_holder_at_a_time_and_the_next_one_at_once(store):
+    first = taken(store)
+    with pytest.raises(
+        BadOutput, match=r"s3://mill/out: another scan writes there \(process \d+ on "
+    ) as caught:
+        taken(store)
+    assert "if it is dead, the same command goes on in 61 s" in str(caught.value)
+    first.check()
+    first.give_back()
+    assert json.loads(store.content)["released"] is True
+    taken(store).give_back()
+
+
+def test_a_dead_holder_is_replaced_when_the_stores_clock_says_so(store, monkeypatch):
+    die(store)
+    monkeypatch.setattr(lease_module.time, "time", lambda: 4e9, raising=False)  # of no consequence
+    store.now_s += LEASE_S - 20
+    with pytest.raises(BadOutput, match="goes on in 21 s"):
+        taken(store)
+    store.now_s += 21
+    taken(store).give_back()
+
+
+def test_of_two_that_take_an_expired_lock_one_succeeds(store):
+    die(store)
+    store.now_s += LEASE_S + 1
+    other = WriteLease(store, OUT)
+
+    def write_first():
+        store.after_look = lambda: None
+        other.take()
+
+    store.after_look = write_first
+    with pytest.raises(BadOutput, match="another scan writes there"):
+        taken(store)
+    other.check()
+    other.give_back()
+
+
+@pytest.mark.parametrize(
+    ("content", "after_s", "free"),
+    [
+        (b"a letter", LEASE_S - 1, False),
+        (b"a letter", LEASE_S + 1, True),
+        (b'{"lease_s": 5}', 6, True),
+        (b'{"lease_s": 1e999}', LEASE_S - 1, False),
+        (b'{"lease_s": NaN}', LEASE_S + 1, True),
+        (b'{"lease_s": -5, "holder": "\\u001b[2J\\n"}', 6, False),
+        (b'{"released": "yes"}', 1, False),
+        (b'{"released": true}', 1, True),
+    ],
+)
+def test_locks_of_others_are_read_with_care(store, content, after_s, free):
+    store.put(content)
+    store.now_s += after_s
+    if free:
+        taken(store).give_back()
+    else:
+        with pytest.raises(BadOutput, match="another scan writes there") as caught:
+            taken(store)
+        assert str(caught.value).isprintable()
+
+
+def test_a_store_that_tells_no_time_needs_a_person(store):
+    die(store)
+    store.tells_time = False
+    store.now_s += 1e6
+    with pytest.raises(BadOutput, match=r"if it is dead, remove s3://mill/out/\.lock"):
+        taken(store)
+
+
+def test_a_holder_renews_and_stops_when_another_took_the_lock(store, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW_S", 0.01)
+    lease = taken(store)
+    before = store.etag
+    wait(lambda: store.etag != before)
+    lease.check()
+    store.put(b"{}")
+    wait(lambda: lease._lost)
+    with pytest.raises(BadOutput, match=r"the lock was lost \(another scan took it\); what is written stays"):
+        lease.check()
+    lease.give_back()
+    assert store.content == b"{}"
+
+
+def test_a_holder_without_renewals_stops_before_the_lease_ends(store, monkeypatch):
+    monkeypatch.setattr(lease_module, "RENEW_S", 0.01)
+    lease = taken(store)
+    store.fault = ObjectFault(errno.EBUSY, "busy")
+    lease.check()
+    now = lease_module.time.monotonic()
+    monkeypatch.setattr(lease_module.time, "monotonic", lambda: now + LEASE_S * SAFE_SHARE + 1)
+    with pytest.raises(BadOutput, match="it could not be renewed for 45 s"):
+        lease.check()
+    store.fault = None
+    lease.give_back()
+
+
+def test_a_lock_that_cannot_be_given_back_expires(store):
+    lease = taken(store)
+    store.fault = ObjectFault(errno.EHOSTUNREACH, "no network")
+    lease.give_back()
+    assert json.loads(store.content)["released"] is False
+
+
+def wait(condition):
+    """Until a thread has done something."""
+    pause = threading.Event()
+    while not condition():
+        pause.wait(0.005)
