@@ -93,9 +93,9 @@ def test_a_local_scan_is_continued_on_the_cluster(add_node, scan, local, tmp_pat
     assert bytes_of(tmp_path / "local") == expected
 
 
+@pytest.mark.long
 def test_the_driver_alone_writes_to_object_storage(add_node, scan, local, monkeypatch):
-    for _ in range(2):
-        add_node()  # before the store is there: nodes have neither its address nor its credentials
+    add_node(cores=2)  # before the store is there: it has neither its address nor its credentials
     with serve_objects(monkeypatch) as (client, troubles):
         troubles.at_every(4, ["slow_down", "error"])
         assert scan(f"s3://{BUCKET}/out").scanned == SHEETS

@@ -18,7 +18,9 @@ from tests.runtime.scan.output_scans import (
     stored,
     times_written,
 )
+from typer.testing import CliRunner
 
+from steelsight.cli import app
 from steelsight.errors import BadOutput
 from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.objects import store as store_module
@@ -54,6 +56,20 @@ def test_a_bucket_holds_what_a_folder_would(served, folder, make_bundle, tmp_pat
     assert (report.scanned, report.kept, str(report.out)) == (SHEETS, 0, OUT)
     assert str(report.page) == f"{OUT}/report.html"
     assert report.as_dict()["out"] == OUT
+
+
+def test_the_command_prints_addresses(served, folder, make_bundle, monkeypatch):
+    client, _ = served
+    monkeypatch.setattr(scan_module, "PART", 512)
+    line = ["scan", str(make_bundle()), str(folder), "--out", OUT, "--json", "--partition", "{coil}.png"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 2  # an image could not be read
+    assert f"set aside: 1, with reasons in {OUT}/quarantine.csv" in " ".join(done.stderr.split())
+    assert f"report: {OUT}/report.html" in " ".join(done.stderr.split())
+    facts = json.loads(done.stdout)
+    assert (facts["out"], facts["report"]) == (OUT, f"{OUT}/report.html")
+    assert facts["partitions"] == {"pattern": "{coil}.png", "folders": SHEETS, "unmatched": 0}
+    assert "partitions/coil=07/part-00000.parquet" in stored(client)
 
 
 def test_the_same_command_goes_on_and_writes_no_part_twice(served, folder, make_bundle, monkeypatch):

@@ -127,6 +127,24 @@ def test_the_same_command_goes_on_and_keeps_what_is_there(folder, make_bundle, t
     assert [path.name for path in (out / "partitions").iterdir()] == ["notes.txt"]
 
 
+def test_rows_that_are_scanned_again_replace_the_earlier_ones(folder, make_bundle, tmp_path):
+    out, bundle = tmp_path / "out", make_bundle()
+    victim = next(folder.rglob("*_07.png"))
+    content = victim.read_bytes()
+
+    def without_one(job):
+        victim.unlink()
+        yield from here(job)
+
+    first = scan(bundle, folder, out, run_parts=without_one, partition=PATTERN)
+    victim.write_bytes(content)
+    second = scan(bundle, folder, out, run_parts=here, partition=PATTERN)
+    assert (first.transient, second.transient) == (1, 0)
+    parts = rows_of(ds.dataset(out / "verdicts", format="parquet"))
+    rows = rows_of(ds.dataset(out / "partitions", format="parquet", partitioning=HIVE))
+    assert shown(rows) == expected(parts)
+
+
 def test_object_storage_holds_the_same_files(folder, make_bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(store_module, "StoreLimits", lambda: QUICK)
     bundle = make_bundle()
