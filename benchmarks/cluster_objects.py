@@ -50,12 +50,14 @@ class Handler(BaseHTTPRequestHandler):
     turn, lock, rng = itertools.cycle(FAULTS), threading.Lock(), random.Random(0)
     written: ClassVar[dict[str, bytes]] = {}
     writes: ClassVar[Counter[str]] = Counter()
+    answers: ClassVar[Counter[str]] = Counter()  # by their fault
 
     def fault(self) -> int | str | None:
         """Wait for the latency, and answer as a fault says where there is one; returns it."""
         time.sleep(self.latency_s)
         with self.lock:
             fault = next(self.turn) if self.rng.random() < self.share else None
+            self.answers[str(fault)] += 1
         if isinstance(fault, int):
             code = "SlowDown" if fault == 503 else "InternalError"
             self.answer(fault, f"<Error><Code>{code}</Code></Error>".encode())
@@ -220,7 +222,7 @@ def measure_results(given: argparse.Namespace, folder: Path, place: Path) -> Non
         facts: dict[str, object] = {"folder": round(given.sheets / (time.perf_counter() - started), 1)}
         for name, share in (("store", 0.0), ("store_with_faults", given.share)):
             Handler.folder, Handler.latency_s, Handler.share = folder, given.latency_ms / 1000, share
-            Handler.written, Handler.writes = {}, Counter()
+            Handler.written, Handler.writes, Handler.answers = {}, Counter(), Counter()
             server = Server(("127.0.0.1", 0), Handler)
             threading.Thread(target=server.serve_forever, daemon=True).start()
             os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{server.server_port}"
@@ -240,6 +242,7 @@ def measure_results(given: argparse.Namespace, folder: Path, place: Path) -> Non
             facts[f"{name}_equal_rows"] = named(rows) == rows_of(out)
             facts[f"{name}_writes_of_a_part"] = sorted({Handler.writes[key] for key in keys})
             facts[f"{name}_parts"] = len(keys)
+            facts[f"{name}_answers"] = dict(Handler.answers)
         print(json.dumps(facts))
 
 

@@ -17,11 +17,12 @@ import pyarrow as pa
 
 from steelsight.errors import BadInput, BadOutput
 from steelsight.name_fields import fields_of, match_name
+from steelsight.runtime.scan.output import SCAN_FILE, ScanIdentity, save_scan
 from steelsight.runtime.scan.outputs.choose import ScanOutput
 from steelsight.runtime.scan.parts import PARTITIONS, seal_part
 from steelsight.runtime.scan.plan import ScanPlan
 
-__all__ = ["PartitionPattern", "Partitions", "choose_pattern", "count_partitions", "write_partitions"]
+__all__ = ["PartitionPattern", "Partitions", "plan_partitions", "write_partitions"]
 
 WORDS: Final = {"day": r"\d{4}-\d{2}-\d{2}|\d{8}", "coil": r"[^/_]+"}  # in the order of the folders
 UNKNOWN: Final = "__HIVE_DEFAULT_PARTITION__"  # read as null
@@ -76,14 +77,27 @@ class Partitions:
         return {"pattern": self.pattern.text, "folders": self.folders, "unmatched": self.unmatched}
 
 
-def choose_pattern(wanted: str, earlier: object, place: object) -> PartitionPattern | None:
-    """The pattern of a scan: that of an earlier call, which this one may leave out, or a first one.
+def plan_partitions(
+    output: ScanOutput, identity: ScanIdentity, facts: dict[str, Any], plan: ScanPlan, wanted: str
+) -> Partitions | None:
+    """The folders that are to be written; None where none are wanted, now or by an earlier call.
 
-    wanted   as given; "" = none
-    earlier  as scan.json has it; None = none
-    place    of the output, for messages
-    raises   BadInput; BadOutput where they differ
+    facts   in scan.json, which gets the pattern where it is the first one
+    wanted  the pattern; "" = that of an earlier call
+    raises  BadInput for a pattern that cannot be used; BadOutput where an earlier call had another one
     """
+    pattern = _choose_pattern(wanted, facts.get("partition"), output.place)
+    if pattern is None:
+        return None
+    partitions = _count_folders(plan, pattern)
+    if "partition" not in facts:
+        facts["partition"] = pattern.text
+        save_scan(output.work, identity, **facts)
+        output.publish(SCAN_FILE)
+    return partitions
+
+
+def _choose_pattern(wanted: str, earlier: object, place: object) -> PartitionPattern | None:
     if earlier is not None and wanted and earlier != wanted:
         raise BadOutput(
             f"{place}: expected --partition {earlier!r:.200}, by which {PARTITIONS}/ was written, got "
@@ -93,11 +107,8 @@ def choose_pattern(wanted: str, earlier: object, place: object) -> PartitionPatt
     return PartitionPattern(str(text)) if text else None
 
 
-def count_partitions(plan: ScanPlan, pattern: PartitionPattern) -> Partitions:
-    """The folders that a plan's rows will have.
-
-    raises  BadInput where no name matches, or there would be more than MOST folders
-    """
+def _count_folders(plan: ScanPlan, pattern: PartitionPattern) -> Partitions:
+    """Refuse a pattern that matches no name of a plan, or would give more than MOST folders."""
     folders: set[str] = set()
     unmatched, first = 0, ""
     for number in range(plan.parts):

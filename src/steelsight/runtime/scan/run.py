@@ -33,8 +33,7 @@ from steelsight.runtime.scan.outputs.choose import ScanOutput, open_output
 from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.partitions import (
     Partitions,
-    choose_pattern,
-    count_partitions,
+    plan_partitions,
     write_partitions,
 )
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, write_part
@@ -122,23 +121,20 @@ def scan(
     identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False, mixed=mixed)
     with open_output(out, fresh=options.fresh) as output:
         plan, later, saved = _plan(output, identity, sources)
-        partitions = _plan_partitions(output, identity, saved, plan, options.partition)
+        partitions = plan_partitions(output, identity, saved, plan, options.partition)
         passed_over = saved["passed_over"]
         rows = PartRows(bundle.card, plan.checksum, options.heatmaps, mixed=mixed)
         missing, damaged = _missing_parts(output, plan, rows)
         kept = plan.sheets - sum(_length(plan, number) for number in missing)
         started = time.perf_counter()
         done = kept
-        if run_parts is not None:
-            finished = run_parts(
-                ScanJob(bundle, plan, output.work, missing, rows, options, machine_facts(engine))
-            )
-        elif plan.parts > 1:  # the plan decides, not what is left of it
-            settings = _worker_settings(output.work, bundle, plan, identity, options)
-            finished = run_in_processes(settings, missing, workers or cores())
-        else:
-            finished = _scan_here(PartScanner(bundle, engine, rows), plan, output.work, missing)
-        finished = output.keep(finished)
+        job = ScanJob(bundle, plan, output.work, missing, rows, options, machine_facts(engine))
+        begun = (
+            _run_here(job, engine, identity.bundle["checksum"], workers or cores())
+            if run_parts is None
+            else run_parts(job)
+        )
+        finished = output.keep(begun)
         with closing(finished):  # also where `progress` raises: workers end before the caller goes on
             for part in finished:
                 done += part.sheets
@@ -179,18 +175,25 @@ def save_certificate(
         save_scan(out, identity, **facts, certificate=summary.certificate.as_dict())
 
 
-def _worker_settings(
-    out: Path, bundle: Bundle, plan: ScanPlan, identity: ScanIdentity, options: ScanOptions
-) -> dict[str, Any]:
-    return {
-        "bundle": str(bundle.folder.resolve()),
-        "checksum": identity.bundle["checksum"],
-        "out": str(out.resolve()),
-        "plan": plan.checksum,
-        "engine": options.engine,
-        "batch": options.batch,
-        "heatmaps": options.heatmaps,
+def _run_here(
+    job: ScanJob, engine: Engine, checksum: str, workers: int
+) -> Generator[FinishedPart, None, None]:
+    """Scan parts on this machine: in processes, or in this one where the plan has a single part.
+
+    checksum  of the bundle, which the processes open anew
+    """
+    if job.plan.parts <= 1:  # the plan decides, not what is left of it
+        return _scan_here(PartScanner(job.bundle, engine, job.rows), job.plan, job.out, job.parts)
+    settings = {
+        "bundle": str(job.bundle.folder.resolve()),
+        "checksum": checksum,
+        "out": str(job.out.resolve()),
+        "plan": job.plan.checksum,
+        "engine": job.options.engine,
+        "batch": job.options.batch,
+        "heatmaps": job.options.heatmaps,
     }
+    return run_in_processes(settings, job.parts, workers)
 
 
 def _plan(
@@ -225,24 +228,6 @@ def _plan(
             later.append(sheet.name)
     facts = {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
     return plan, later, facts | {key: saved[key] for key in ("partition",) if key in saved}
-
-
-def _plan_partitions(
-    output: ScanOutput, identity: ScanIdentity, saved: dict[str, Any], plan: ScanPlan, wanted: str
-) -> Partitions | None:
-    """The folders by day and coil that are to be written; a pattern given for the first time is saved.
-
-    saved  facts in scan.json; gets the pattern
-    """
-    pattern = choose_pattern(wanted, saved.get("partition"), output.place)
-    if pattern is None:
-        return None
-    partitions = count_partitions(plan, pattern)
-    if "partition" not in saved:
-        saved["partition"] = pattern.text
-        save_scan(output.work, identity, **saved)
-        output.publish(SCAN_FILE)
-    return partitions
 
 
 def _missing_parts(output: ScanOutput, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:
