@@ -24,8 +24,8 @@ def describe(plan: MillPlan) -> list[str]:
 def _load(plan: MillPlan) -> str:
     even = " (a peak of 1: sheets come evenly through 24 hours)" if plan.peak == 1 else ""
     return (
-        f"load: {plan.sheets_per_day:,.0f} sheets a day, {_number(plan.average_per_s)} a second on the average, "
-        f"{_number(plan.peak_per_s)} at the peak{even}"
+        f"load: {plan.sheets_per_day:,.0f} sheets a day, "
+        f"{_number(plan.average_per_s)} a second on the average, {_number(plan.peak_per_s)} at the peak{even}"
     )
 
 
