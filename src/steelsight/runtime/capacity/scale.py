@@ -34,7 +34,8 @@ class ScaleConstants:
     driver_s: float  # of the driver for a part: receive, write, send the next; elapsed
     wait_s: float = 0.0  # of the driver for one part in flight, each time it looks for answers; elapsed
     start_s: float = 0.0  # from the command until the first workers begin a part; elapsed
-    round_trip_s: float = 0.0  # of one image from the store; 0 = its time is in decode_s; elapsed
+    request_s: float = 0.0  # of a sheet: its request to a store; 0 for files of a folder
+    round_trip_s: float = 0.0  # of a request to a store, until the image is there; elapsed
     reads: int = 16  # images that a worker reads at a time
     image_bytes: float = 1.0
     store_bytes_per_s: float = math.inf  # that the store gives all workers together
@@ -43,14 +44,19 @@ class ScaleConstants:
         for name in ("sheets_a_part", "driver_s", "reads", "image_bytes", "store_bytes_per_s"):
             if not getattr(self, name) > 0:
                 raise BadInput(f"{name}: expected a number above 0, got {getattr(self, name)}")
-        for name in ("decode_s", "infer_s", "part_s", "wait_s", "start_s", "round_trip_s"):
+        for name in ("decode_s", "infer_s", "part_s", "wait_s", "start_s", "request_s", "round_trip_s"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise BadInput(f"{name}: expected 0 or more seconds, got {getattr(self, name)}")
 
     @property
+    def sheet_s(self) -> float:
+        """Processor seconds of a worker for a sheet."""
+        return self.request_s + self.decode_s + self.infer_s
+
+    @property
     def scanned_s(self) -> float:
         """Elapsed seconds of a worker for a part; reading ahead overlaps with decoding and inference."""
-        sheets = max(self.decode_s + self.infer_s, self.round_trip_s / self.reads)
+        sheets = max(self.sheet_s, self.round_trip_s / self.reads)
         return self.sheets_a_part * sheets + self.part_s
 
     @property
@@ -124,5 +130,4 @@ def _limit(constants: ScaleConstants, worked: float, rounds: float, driven: floa
         return "driver"
     if worked < FEW * rounds:
         return "parts"
-    reading = constants.round_trip_s / constants.reads
-    return "round trip" if reading > constants.decode_s + constants.infer_s else "processors"
+    return "round trip" if constants.round_trip_s / constants.reads > constants.sheet_s else "processors"
