@@ -1,6 +1,6 @@
 """Constants of the model of scale, measured here, and its predictions beside scans by one to three nodes.
 
-    python benchmarks/cluster_model.py [--sheets 4000] [--rounds 20] [--node-cores 8] [--bundle fast]
+    python benchmarks/cluster_model.py [--sheets 4096] [--rounds 20] [--node-cores 8] [--bundle fast]
 
 constants  decoding, inference and the rest of a part by one worker in this process; the driver's time a part
            with workers that scan nothing; the call of a worker; a look at all parts in flight; requests to a
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sheets", type=int, default=4000, help="of each real scan, at least 3 parts")
+    parser.add_argument("--sheets", type=int, default=4096, help="of each real scan, whole parts of 512")
     parser.add_argument("--rounds", type=int, default=20, help="parts of each worker that sleeps")
     parser.add_argument("--node-cores", type=int, default=8, help="of the nodes that are predicted")
     parser.add_argument("--bundle", default="fast", help="path, or name of a bundle of the package")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from steelsight.errors import BadInput
 from steelsight.evaluation.timing import time_interleaved
 from steelsight.runtime.bundle.card import Precision
 from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.capacity.memory import ChildMemory
 from steelsight.runtime.capacity.mill import SHARE, MachineSpeed
 from steelsight.runtime.engine.engine import BATCH, EngineName, open_engine
 from steelsight.runtime.engine.inspector import Inspector
@@ -57,7 +57,7 @@ class ScanSpeed:
     workers: int  # processes that it used
     image_bytes: float  # mean size of an image file
     row_bytes: float  # of the Parquet files, for one sheet that is no copy of another
-    worker_mib: float | None  # most memory of one process; None = the system does not tell
+    worker_mib: float | None  # most memory of one process; None = a scan of one part, or not Linux
 
 
 @dataclass(frozen=True)
@@ -162,18 +162,19 @@ def _scan(bundle: Path, images: Sequence[Path], sheets: int) -> ScanSpeed:
             source = images[number % len(images)]
             shutil.copyfile(source, folder / f"{number:06d}{source.suffix.lower()}")
         finished: list[tuple[float, int]] = []
-        report = scan(
-            bundle,
-            [folder],
-            out,
-            ScanOptions(page=False),
-            progress=lambda done, _all: finished.append((time.perf_counter(), done)),
-        )
+        with ChildMemory() as memory:
+            report = scan(
+                bundle,
+                [folder],
+                out,
+                ScanOptions(page=False),
+                progress=lambda done, _all: finished.append((time.perf_counter(), done)),
+            )
         size = sum(path.stat().st_size for path in folder.iterdir())
         rows = _row_bytes(read_part(out, 0), len(images))
     whole = report.scanned / report.seconds
     warm = _warm_rate(finished, workers) or whole
-    return ScanSpeed(whole, warm, workers, size / sheets, rows, _worker_mib(parts > 1))
+    return ScanSpeed(whole, warm, workers, size / sheets, rows, memory.mib if parts > 1 else None)
 
 
 def _warm_rate(finished: Sequence[tuple[float, int]], workers: int) -> float | None:
@@ -196,13 +197,3 @@ def _row_bytes(table: pa.Table, distinct: int) -> float:
     if rows < 2:
         return float(table.nbytes / len(table))  # not compressed: more than a row takes
     return (len(seal_part(table[:rows])) - len(seal_part(table[:1]))) / (rows - 1)
-
-
-def _worker_mib(in_processes: bool) -> float | None:
-    """Most resident memory that a process of the scan had, in MiB; None on Windows."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    who = resource.RUSAGE_CHILDREN if in_processes else resource.RUSAGE_SELF
-    return resource.getrusage(who).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

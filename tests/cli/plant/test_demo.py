@@ -70,7 +70,7 @@ def test_bench_counts_cameras(tmp_path: Path) -> None:
     assert scan["workers"] == 1  # a hundred sheets are one part
     assert scan["image_bytes"] == pytest.approx(sum(images) / 4)
     assert 20 < scan["row_bytes"] < 1000
-    assert 50 < scan["worker_mib"] < 50_000
+    assert scan["worker_mib"] is None  # it was scanned in this process
     assert mill["node_per_s"] == pytest.approx(scan["warm_sheets_per_s"] * 4)
     assert mill["nodes"] >= 2e6 / 86_400 * 2 / mill["node_per_s"]
     assert mill["monthly_cost"] == {"node-hour": pytest.approx(mill["nodes"] * 730.5 * 0.5)}

@@ -175,6 +175,20 @@ def test_every_claim_follows_from_the_numbers(sheets, peak, rate, cores):
     assert float(re.search(r"([\d.]+)% busy", words["nodes"])[1]) <= 80.0
 
 
+@pytest.mark.parametrize(
+    ("share", "gigabytes"),
+    [(1.0, "864 GB (all sheets, 10 days)"), (0.5, "432 GB (0.5 of the sheets, 10 days)"), (0.0, "0 GB")],
+)
+def test_storage_is_told_with_what_it_is_of(share, gigabytes):
+    options = PlanOptions(plan=864_000.0, image_days=10.0, image_share=share, verdict_days=1.0)
+    told = sentence(plan_mill(speed(), options), "storage")
+    assert f"images {gigabytes}" in told
+    assert "after 1 day;" in told
+    assert "images 8.64 PB" in sentence(
+        plan_mill(speed(), PlanOptions(plan=8_640_000_000.0, image_days=10.0, image_share=1.0)), "storage"
+    )
+
+
 def test_a_cost_names_what_has_no_price():
     plan = plan_mill(speed(), PlanOptions(plan=1e6, price=("gb-month=0.02",)))
     words = sentence(plan, "cost")

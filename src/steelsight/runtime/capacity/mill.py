@@ -47,7 +47,7 @@ class MachineSpeed:
     sheets_per_s: float  # of them together, from image files to written rows, once they have started
     image_bytes: float  # mean size of the measured image files
     row_bytes: float  # of a sheet's row in the Parquet files
-    worker_mib: float | None  # most memory of one process; None = the system does not tell
+    worker_mib: float | None  # most memory of one process; None = not known
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
