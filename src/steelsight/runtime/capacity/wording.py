@@ -78,9 +78,8 @@ def _ledger(plan: MillPlan) -> str:
 
 
 def _storage(plan: MillPlan) -> str:
-    images = (
-        f"images {_bytes(plan.image_gb)} ({plan.image_share:.3g} of the sheets, {_days(plan.image_days)})"
-    )
+    share = "all sheets" if plan.image_share == 1 else f"{plan.image_share:.3g} of the sheets"
+    images = f"images {_bytes(plan.image_gb)} ({share}, {_days(plan.image_days)})"
     ledger = f"the {LEDGERS[plan.ledger].name} ledger {_bytes(plan.ledger_gb)}"
     return (
         f"storage: {images}, Parquet rows of scans {_bytes(plan.parquet_gb)} and {ledger} "
