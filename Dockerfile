@@ -1,10 +1,12 @@
 # The service and its stations: no torch. Build: docker build -t steelsight .
+# Nodes of a Ray cluster: docker build --build-arg EXTRAS=serve,cluster -t steelsight:cluster .
 FROM python:3.12-slim AS build
+ARG EXTRAS=serve
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
 RUN python -m venv /opt/steelsight \
-    && /opt/steelsight/bin/pip install --no-cache-dir -c constraints.txt '.[serve]'
+    && /opt/steelsight/bin/pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]"
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/steelsight --create-home steelsight

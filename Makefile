@@ -102,7 +102,7 @@ bundle-accurate: $(VENV)/.installed
 	  --out src/steelsight/runtime/bundles/accurate --risk .05 --probes 12
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
-	for file in $(filter-out $(addprefix benchmarks/,house.py golden.py hardening.py console_pictures.py learning_loop.py),$(wildcard benchmarks/*.py)); do \
+	for file in $(filter-out $(addprefix benchmarks/,house.py golden.py hardening.py console_pictures.py learning_loop.py cluster.py),$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
 
 words: $(VENV)/.installed  ## find the console's messages, add them to its catalogs, compile those

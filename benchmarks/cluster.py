@@ -224,7 +224,7 @@ class NullScanner:
         return NodeReport(node, "null", None)
 
     def scan(self, part: int, rows: pa.Table) -> ScannedPart:
-        return ScannedPart(part, len(rows), self.content)
+        return ScannedPart(part, len(rows), self.content, None)
 
 
 def measure_driver(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:

@@ -233,13 +233,16 @@ def serving(ledger: str, *words: object) -> Iterator[tuple[int, str]]:
             break
     if address is None:
         raise SystemExit("steelsight serve ended: " + "".join(said[-5:]))
-    threading.Thread(target=process.stderr.read, daemon=True).start()
+    reader = threading.Thread(target=process.stderr.read, daemon=True)  # a full pipe would stop the service
+    reader.start()
     try:
         _wait_until_ready(address)
         yield process.pid, address
     finally:
         process.terminate()
         process.wait(timeout=60)
+        reader.join()
+        process.stderr.close()
 
 
 def _wait_until_ready(address: str) -> None:

@@ -146,7 +146,8 @@ def prepare(address: str, rows: int) -> str:
             writer.append(
                 [entry for number in range(first, min(first + 2000, rows)) for entry in judged(number)]
             )
-    print(address, "holds", count_verdicts(ledger), "verdicts", flush=True)
+    held = count_verdicts(ledger)
+    print(address, "holds", held, "verdicts,", round(bytes_of(ledger) / held), "bytes each", flush=True)
     ledger.close()
     return address
 
@@ -154,6 +155,16 @@ def prepare(address: str, rows: int) -> str:
 def count_verdicts(ledger: Ledger) -> int:
     with ledger.read() as connection:
         return int(connection.execute(select(func.count()).select_from(schema.verdicts)).scalar_one())
+
+
+def bytes_of(ledger: Ledger) -> int:
+    """Size of the database, with its indexes."""
+    size = {
+        "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        "postgresql": "SELECT pg_database_size(current_database())",
+    }
+    with ledger.read() as connection:
+        return int(connection.execute(text(size[connection.dialect.name])).scalar_one())
 
 
 def lists(address: str) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def _begin(address: str) -> None:
         ray.init(**options)
     except ConnectionError as error:
         advice = "start one with `ray start --head`, or use --ray local" if address == "auto" else "check it"
+        advice += "; a cluster with a token wants it here too (RAY_AUTH_MODE=token, `ray get-auth-token`)"
         raise BadCluster(f"--ray {address}: no Ray cluster answers there; {advice}") from error
     except (RayError, RuntimeError, ValueError, OSError) as error:
         raise BadCluster(f"--ray {address}: {_reason(error)}") from error

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -54,11 +55,40 @@ def test_bench_counts_cameras(tmp_path: Path) -> None:
     for number in range(4):
         gray = rng.integers(0, 256, (64, 400), dtype=np.uint8)
         Image.fromarray(gray).save(tmp_path / f"{number}.png")
-    asked = run.invoke(app, ["bench", "--data", str(tmp_path), "--sheets", "100", "--rate", "5", "--json"])
+    plan = ["--plan", "2e6", "--node-cores", "4", "--price", "node-hour=0.5"]
+    asked = run.invoke(
+        app, ["bench", "--data", str(tmp_path), "--sheets", "100", "--rate", "5", "--json", *plan]
+    )
     assert asked.exit_code == 0, asked.output
     told = json.loads(asked.stdout.strip().splitlines()[-1])
     assert told["cameras"] == int(0.8 * told["sheets_per_s"] / 5)
     assert sum(engine["chosen"] for engine in told["engines"]) == 1
     for engine in told["engines"]:
         assert 0 < engine["p50_ms"] <= engine["p90_ms"] <= engine["p99_ms"]
-    assert run.invoke(app, ["bench", "--data", str(tmp_path), "--rate", "0"]).exit_code == 2
+    images = [path.stat().st_size for path in tmp_path.glob("*.png")]
+    scan, mill = told["scan"], told["plan"]
+    assert scan["workers"] == 1  # a hundred sheets are one part
+    assert scan["image_bytes"] == pytest.approx(sum(images) / 4)
+    assert 20 < scan["row_bytes"] < 1000
+    assert scan["worker_mib"] is None  # it was scanned in this process
+    assert mill["node_per_s"] == pytest.approx(scan["warm_sheets_per_s"] * 4)
+    assert mill["nodes"] >= 2e6 / 86_400 * 2 / mill["node_per_s"]
+    assert mill["monthly_cost"] == {"node-hour": pytest.approx(mill["nodes"] * 730.5 * 0.5)}
+    for sentence in mill["sentences"]:
+        assert " ".join(sentence.split()) in " ".join(asked.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("--rate 0", "--rate inf", "--plan 0", "--plan -3", "--plan nan", "--plan inf", "--peak 3"),
+        *("--plan 1e6 --price x=1", "--plan 1e6 --image-share 2", "--plan 1e6 --node-cores 0"),
+        "--plan 1e6 --sheet-kb nan",
+    ],
+)
+def test_bench_refuses_impossible_numbers_before_it_measures(tmp_path: Path, words: str) -> None:
+    Image.new("L", (400, 64)).save(tmp_path / "0.png")
+    asked = run.invoke(app, ["bench", "--data", str(tmp_path), *words.split()])
+    assert asked.exit_code == 2
+    assert words.split()[-2].lstrip("-") in asked.output
+    assert "Traceback" not in asked.output

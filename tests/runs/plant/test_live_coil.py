@@ -16,7 +16,7 @@ pytest.importorskip("scipy", reason="needs the extra [synth]")
 
 from steelsight.runs.plant.live_coil import LiveCoil, live_sheets, write_live, write_live_in_child
 
-COIL = LiveCoil(seed=3, sheets=6, name="T")
+COIL = LiveCoil(seed=3, sheets=6, name="T", turn_m=2.2)
 
 
 def test_names_give_the_place_on_the_coil() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from tests.service.access.conftest import PASSWORD, code, event_names, log_in, token_of, user
 from tests.service.pages.conftest import fill, sheet_of, verdict_of
 
+from steelsight.ledger.chain import event_names as kinds
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.database import accounts as tables
 from steelsight.ledger.database import schema
@@ -18,6 +19,8 @@ from steelsight.service.access.accounts import account_of_login
 from steelsight.service.access.roles import Permission, Role
 from steelsight.service.access.tokens import list_tokens
 from steelsight.service.pages.admin import log, retention
+from steelsight.service.wording.event_kinds import event_kind_text
+from steelsight.service.wording.page_words import ENGLISH
 
 HTML = {"accept": "text/html"}
 PAGES = ("/admin", "/admin/tokens", "/admin/stations", "/admin/retention")
@@ -366,7 +369,8 @@ def test_retention_counts_and_removes_nothing(both, member):
 
 
 def shown_kinds(page):
-    return re.findall(r'<th scope="row"><bdi>(\w+)</bdi>', page)
+    """The names of the events, which are the titles of their words."""
+    return re.findall(r'<th scope="row" title="(\w+)"><bdi>[^<]+</bdi>', page)
 
 
 def test_the_log_is_filtered_by_kind_person_and_day(both, member):
@@ -399,6 +403,28 @@ def test_the_log_is_read_page_by_page(closed, member, monkeypatch):
         address = following and following[1].replace("&amp;", "&")
     assert found == [*(f"note_{number}" for number in range(6, -1, -1)), "account_added"]
     assert client.get("/audit?cursor=nonsense").status_code == 422
+
+
+def test_events_and_their_details_are_in_words_and_long_details_open(closed, member):
+    client = admin(closed, member)
+    long = {"by": "<b>link</b>", "sessions_ended": 2, "text": "x" * 400 + "end"}
+    with closed.console.transaction() as (connection, writer):
+        writer.append_within(connection, [Event(name="password_changed", details=long), Event(name="note")])
+    page = client.get("/audit", headers={"Accept-Language": "de"}).text
+    assert 'title="password_changed"><bdi>Passwort geändert</bdi>' in page
+    assert 'title="note"><bdi>note</bdi>' in page  # no words: the name as it stands
+    assert '<option value="password_changed">Passwort geändert</option>' in page
+    (opened,) = re.findall(r"<details>(.+?)</details>", page)
+    assert "by: &lt;b&gt;link&lt;/b&gt; · sessions_ended: 2 · text: xxx" in opened
+    assert opened.count("xend") == 1
+    assert "role: admin" in page  # of account_added, which is short
+
+
+def test_every_kind_of_event_of_the_ledger_has_words():
+    names = [value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)]
+    assert len(names) > 20
+    for name in names:
+        assert event_kind_text(ENGLISH, name) != name
 
 
 def test_the_log_as_csv_names_nobody_and_is_an_event(closed, member):

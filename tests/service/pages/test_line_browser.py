@@ -104,6 +104,17 @@ def test_the_page_fits_1366_pixels_in_light_and_dark(closed, visit, scheme):
     assert page.locator("a.picture").count() == 0  # a viewer does not review
 
 
+def test_a_screen_on_a_wall_shows_more_sheets_and_needs_no_scrolling(closed, visit):
+    fill(closed, 40, probability=0.5)
+    page = visit(viewport={"width": 3840, "height": 2160})
+    open_line(page)
+    until(page, "() => document.querySelectorAll('#newest li').length === 15")
+    assert page.locator("#marked li").count() == 15
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    tops = page.eval_on_selector_all("#newest li", "all => all.map((each) => each.offsetTop)")
+    assert len(set(tops)) == 5
+
+
 def test_names_are_text_on_tiles(closed, visit):
     model = closed.bundles.default.bundle.card.model_id
     page = visit(allowed=("404",))  # this sheet has no image

@@ -77,7 +77,8 @@ def test_the_image_is_slim_without_torch_and_not_run_by_root():
     assert [words[1].split()[0] for words in found if words[0] == "FROM"] == ["python:3.12-slim"] * 2
     assert ["USER", "10001:10001"] in found
     installed = next(words[1] for words in found if words[0] == "RUN" and "pip install" in words[1])
-    assert "'.[serve]'" in installed
+    assert '".[${EXTRAS}]"' in installed
+    assert ["ARG", "EXTRAS=serve"] in found
     assert "-c constraints.txt" in installed
     copied = " ".join(words[1] for words in found if words[0] == "COPY" and "--from" not in words[1]).split()
     for name in copied:

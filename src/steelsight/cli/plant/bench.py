@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json
+from steelsight.cli.options import expand_options
 from steelsight.runtime.bundle.default import BUNDLE_HELP
+from steelsight.runtime.capacity.mill import SHARE, plan_mill
+from steelsight.runtime.capacity.options import PlanOptions
+from steelsight.runtime.capacity.wording import describe
 
 if TYPE_CHECKING:
     from steelsight.runtime.sizing import Sizing
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 
+@expand_options
 def bench(
     bundle: Annotated[
         Path | None,
@@ -26,22 +31,33 @@ def bench(
     ] = None,
     rate: Annotated[float, typer.Option(help="Sheets per second of one camera.")] = 10.0,
     sheets: Annotated[int, typer.Option(min=100, help="Number of sheets in the measured scan.")] = 2000,
+    *,
+    plan: PlanOptions,
     as_json: JsonFlag = False,
 ) -> None:
-    """Measure decoding, inference, latency and whole scans, and the number of cameras that follows."""
+    """Measure decoding, inference, latency and whole scans, and the number of cameras that follows.
+
+    With --plan also the nodes, storage, network, ledger and cost of a mill with so many sheets a day.
+    """
     from steelsight.runs.plant.bench import bench_bundle
 
     with console.status("measuring; run nothing else meanwhile"):
         sizing = bench_bundle(bundle, data, rate=rate, sheets=sheets)
     _print(sizing)
+    facts = sizing.as_dict()
+    if plan.plan is not None:
+        mill = plan_mill(sizing.speed, plan)
+        sentences = describe(mill)
+        console.print("\na mill of nodes whose cores are as fast as those of this machine:")
+        for sentence in sentences:
+            console.print(sentence)
+        facts["plan"] = mill.as_dict() | {"sentences": sentences}
     if as_json:
-        emit_json(sizing.as_dict())
+        emit_json(facts)
 
 
 def _print(sizing: Sizing) -> None:
     from rich.table import Table
-
-    from steelsight.runtime.sizing import SHARE
 
     table = Table("engine", box=None, pad_edge=False)
     for head in ("core ms a sheet", "latency p50", "p90", "p99 ms"):
@@ -52,6 +68,10 @@ def _print(sizing: Sizing) -> None:
         table.add_row(name, *(f"{value:.2f}" for value in figures))
     console.print(table)
     console.print(f"decoding {sizing.decode_core_ms:.2f} core ms a sheet, {sizing.cores} cores")
+    scan = sizing.scan
+    memory = "" if scan.worker_mib is None else f", {scan.worker_mib:.0f} MiB each"
+    rate = scan.warm_sheets_per_s / scan.workers
+    console.print(f"scans once they run: {rate:.0f} sheets/s a process, {scan.workers} of them{memory}")
     console.print(
         f"whole scans: {sizing.sheets_per_s:.0f} sheets/s, so {sizing.cameras} cameras of {sizing.rate:g} "
         f"sheets/s at {SHARE:.0%} load"

@@ -34,18 +34,14 @@ def console(
 ) -> None:
     """Show the console on a generated coil that runs live, until Ctrl-C.
 
-    The coil has a roll mark, stains on sheets without a defect, and a lamp that fades. Everybody on this
-    machine may use the console, as an operator: it is for looking, not for a plant. The pages Quality, Admin
-    and Audit log, and acting on Models, need --login.
+    The coil has a roll mark, stains on sheets without a defect, and a lamp that fades; DIR holds a table of
+    rolls, rules of recommended actions and a policy of the release gate. Everybody on this machine may use
+    the console, as an operator: it is for looking, not for a plant. The pages Quality, Admin and Audit log,
+    acting on Models, and deciding audit draws before the verdict is shown need --login.
     """
     from steelsight.files import check_output
-    from steelsight.runs.plant.live_coil import (
-        CALIBRATION,
-        PATTERN,
-        LiveCoil,
-        live_sheets,
-        write_live_in_child,
-    )
+    from steelsight.runs.plant.live_coil import LiveCoil, live_sheets, write_live_in_child
+    from steelsight.runs.plant.live_settings import live_settings
     from steelsight.runtime.bundle.open import open_bundle
     from steelsight.service.serving.run import serve
     from steelsight.service.settings.load import load_settings
@@ -57,15 +53,12 @@ def console(
     coil = LiveCoil(seed=seed, name=time.strftime("G%m%d-%H%M%S", time.gmtime()))
     next(live_sheets(coil))  # a missing extra is told before anything starts
     incoming.mkdir(parents=True, exist_ok=True)
-    calibration = out / "calibration.toml"
-    calibration.write_text(CALIBRATION)
     given = {
+        **live_settings(out, coil),
         "bundle": bundle,
         "watch": incoming,
         "ledger": str(out / "console.db"),
         "images": str(out / "images"),
-        "pattern": PATTERN,
-        "calibration": calibration,
         "open": not login,
         "port": port,
     }

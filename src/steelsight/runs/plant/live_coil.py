@@ -48,7 +48,7 @@ class LiveCoil:
     seed: int = 0
     name: str = "G"  # names of coils begin with it; a folder that is used again needs another one
     sheets: int = 190  # a coil, of 1.6 m each
-    turn_m: float = 2.2  # circumference of the roll with the mark
+    turn_m: float = 4.4  # circumference of the roll with the mark, which is then on every third sheet or so
     mark_mm: float = 380.0  # its place across the strip
 
 
@@ -128,4 +128,4 @@ def _press_mark(gray: Float32[np.ndarray, "h w"], x: float, y: float) -> None:
     rows, columns = np.mgrid[: gray.shape[0], : gray.shape[1]].astype(np.float32)
     radius = np.hypot((columns - np.float32(x)) / 14, (rows - np.float32(y)) / 9)
     gray *= 1 - 0.75 * np.clip(1.3 - radius, 0, 1)
-    gray += 45 * np.exp(-(((radius - 1.35) / 0.16) ** 2))
+    gray *= 1 + 0.45 * np.exp(-(((radius - 1.35) / 0.16) ** 2))  # none where there is no steel

@@ -29,10 +29,13 @@ __all__ = ["fragment", "render", "shown"]
 LONGEST_SHOWN: Final = 120  # characters of a name; the whole one is in its title
 
 
-def shown(text: object) -> Markup:
-    """A name of a file, a coil or a person as text: no character of it acts, and its direction is its own."""
+def shown(text: object, longest: int = LONGEST_SHOWN) -> Markup:
+    """A name of a file, a coil or a person as text: no character of it acts, and its direction is its own.
+
+    longest  characters; of a longer text the beginning, with the whole as its title
+    """
     whole = on_one_line(shown_name(str(text)))
-    cut = whole if len(whole) <= LONGEST_SHOWN else whole[: LONGEST_SHOWN - 1] + "…"
+    cut = whole if len(whole) <= longest else whole[: longest - 1] + "…"
     title = "" if cut == whole else Markup(' title="{}"').format(whole)
     return Markup("<bdi{}>{}</bdi>").format(title, escape(cut))
 

@@ -30,6 +30,8 @@ from steelsight.service.pages.admin.parts import TABS
 from steelsight.service.pages.days import bad_period, day_range, read_day
 from steelsight.service.pages.rendering import render
 from steelsight.service.problem import Problem
+from steelsight.service.wording.event_kinds import event_kind_text
+from steelsight.service.wording.page_words import PageWords, words_of
 
 __all__ = ["router"]
 
@@ -37,6 +39,7 @@ router = APIRouter(include_in_schema=False)
 ROWS: Final = 50  # of a page
 MOST_ROWS: Final = 50_000  # of a download
 MOST_KINDS: Final = 200
+SHORT: Final = 90  # characters of details
 Auditor = Annotated[Caller, Depends(needs(Permission.AUDIT))]
 Field = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
@@ -91,16 +94,18 @@ def show_log(
         names = _names(connection, page.rows)
         kinds = _kinds(connection)
     known = {person for person, _ in accounts}
+    kinds = kinds if query.kind in ("", *kinds) else [*kinds, query.kind]
+    words = words_of(request)
     return render(
         request,
         "admin/log.html",
         caller,
         tabs=TABS if caller.may(Permission.USERS) else (),
         query=query,
-        rows=[_shown(row, names) for row in page.rows],
+        rows=[_shown(row, names, words) for row in page.rows],
         following=page.cursor,
         first=cursor is None,
-        kinds=kinds if query.kind in ("", *kinds) else [*kinds, query.kind],
+        kinds=sorted(((each, event_kind_text(words, each)) for each in kinds), key=lambda each: each[1]),
         people=accounts if query.person in ("", *known) else [*accounts, (query.person, query.person)],
     )
 
@@ -110,15 +115,24 @@ def _wanted(query: LogQuery, caller: Caller) -> EventFilter:
     return replace(query.wanted, hidden=frozenset({KNOWN_CASE}) if caller.may(Permission.REVIEW) else None)
 
 
-def _shown(row: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def _shown(row: dict[str, Any], names: dict[str, str], words: PageWords) -> dict[str, Any]:
+    """A row for the page; `short` is the beginning of details that are too long for a line of it."""
     details = {name: value for name, value in row["details"].items() if name != "token"}
+    text = " · ".join(f"{name}: {_plain(value)}" for name, value in details.items())
     return {
         **row,
         "who": names.get(row["person"] or "", row["person"]),
         "token": row["details"].get("token"),
         "about": names.get(row["subject"] or "", row["subject"]),
-        "details": json.dumps(details, ensure_ascii=False) if details else "",
+        "what": event_kind_text(words, row["name"]),
+        "details": text,
+        "short": text[:SHORT] if len(text) > SHORT else "",
     }
+
+
+def _plain(value: object) -> str:
+    """Text as it stands, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _names(connection: Connection, rows: tuple[dict[str, Any], ...]) -> dict[str, str]:

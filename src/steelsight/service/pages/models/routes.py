@@ -18,6 +18,7 @@ from steelsight.service.pages.models.repeated import repeated_values
 from steelsight.service.pages.models.shown import learning_values, page_values
 from steelsight.service.pages.rendering import fragment, render
 from steelsight.service.problem import Problem
+from steelsight.service.releases.choices import Choice
 from steelsight.service.releases.following import Releases
 from steelsight.service.releases.promoting import promote, roll_back
 from steelsight.service.releases.shadowing import end_shadow, start_shadow
@@ -91,55 +92,40 @@ def reproduce(
 
 
 @router.post("/models/promote")
-def promote_bundle(
-    request: Request,
-    service: ServicePart,
-    caller: Engineer,
-    wanted: Wanted,
-) -> Response:
+def promote_bundle(request: Request, service: ServicePart, caller: Engineer, wanted: Wanted) -> Response:
     """Let a bundle judge that has passed the gate."""
-    releases: Releases = request.app.state.releases
-    return _act(request, service, caller, lambda: promote(service, releases, caller, wanted))
+    return _choose(request, service, caller, wanted, promote)
 
 
 @router.post("/models/rollback")
-def roll_back_bundle(
-    request: Request,
-    service: ServicePart,
-    caller: Engineer,
-    wanted: Wanted,
-) -> Response:
+def roll_back_bundle(request: Request, service: ServicePart, caller: Engineer, wanted: Wanted) -> Response:
     """Let the bundle judge again that did before."""
-    releases: Releases = request.app.state.releases
-    return _act(request, service, caller, lambda: roll_back(service, releases, caller, wanted))
+    return _choose(request, service, caller, wanted, roll_back)
 
 
 @router.post("/models/shadow")
-def start_shadow_bundle(
-    request: Request,
-    service: ServicePart,
-    caller: Engineer,
-    wanted: Wanted,
-) -> Response:
+def start_shadow_bundle(request: Request, service: ServicePart, caller: Engineer, wanted: Wanted) -> Response:
     """Let a bundle judge beside the default."""
-    releases: Releases = request.app.state.releases
-    return _act(
-        request, service, caller, lambda: start_shadow(service, releases, caller, wanted), part="shadow"
-    )
+    return _choose(request, service, caller, wanted, start_shadow, part="shadow")
 
 
 @router.post("/models/shadow/end")
-def end_shadow_bundle(
-    request: Request,
-    service: ServicePart,
-    caller: Engineer,
-    wanted: Wanted,
-) -> Response:
+def end_shadow_bundle(request: Request, service: ServicePart, caller: Engineer, wanted: Wanted) -> Response:
     """End the shadow."""
+    return _choose(request, service, caller, wanted, end_shadow, part="shadow")
+
+
+def _choose(
+    request: Request,
+    service: Service,
+    caller: Caller,
+    wanted: Wish,
+    act: Callable[[Service, Releases, Caller, Wish], Choice],
+    part: str = "",
+) -> Response:
+    """Choose the default or the shadow as a form wants it."""
     releases: Releases = request.app.state.releases
-    return _act(
-        request, service, caller, lambda: end_shadow(service, releases, caller, wanted), part="shadow"
-    )
+    return _act(request, service, caller, lambda: act(service, releases, caller, wanted), part=part)
 
 
 @router.post("/models/learn")

@@ -5,7 +5,7 @@ const RENDER_MS = 150;
 const FIGURES_MS = 5000;
 const RETRY_MS = 3000;
 const LONGEST_HIDDEN_MS = 15 * 60_000; // after which the page is loaded again instead of catching up
-const TILES = 6;
+const TILES = matchMedia("(width > 2560px)").matches ? 15 : 6; // five rows of three on a wall, else three of two
 const RIBBON = 400;
 const LOCALE = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang; // 24 hours
 const METRES = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });

@@ -1,0 +1,1 @@
+"""How many machines, how much storage and what throughput: arithmetic on measured speeds."""
