@@ -30,6 +30,7 @@ LOCK: Final = ".lock"
 LEASE_S: Final = 60.0  # without a renewal, after which another scan may take the lock
 RENEW_S: Final = 15.0
 SAFE_SHARE: Final = 0.75  # of the lease, after which its holder writes no more
+LOOK_S: Final = 2.0  # between looks at the lock of a process that may be dead
 LONGEST_S: Final = 3600.0  # a lease that a lock may state
 LARGEST: Final = 2**16  # bytes of a lock
 NO_ETAG: Final = '"00000000000000000000000000000000"'
@@ -41,7 +42,7 @@ class _SeenLock:
 
     etag: str
     holder: str
-    expires_s: float | None  # until it may be taken, negative where it may; None = not known
+    lasts_s: float  # until it may be taken; negative where it may
 
 
 class WriteLease:
@@ -58,7 +59,7 @@ class WriteLease:
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def take(self) -> None:
-        """Take the lock and begin to renew it.
+        """Take the lock and begin to renew it; a lock that is not renewed is waited for until it expires.
 
         raises  BadOutput where another scan has it, or the store ignores conditions; ObjectFault
         """
@@ -125,38 +126,42 @@ class WriteLease:
         return (json.dumps(facts) + "\n").encode()
 
     def _take_over(self) -> None:
-        """Take a lock that was given back or has expired."""
-        seen = self._look()
-        if seen.expires_s is None or seen.expires_s >= 0:
-            raise self._refuse(seen)
+        """Take a lock that was given back, or has expired by now; refuse one that is renewed meanwhile."""
+        since = time.monotonic()
+        first = seen = self._look(since)
+        while seen.lasts_s >= 0:
+            time.sleep(LOOK_S)
+            seen = self._look(since)
+            if seen.etag != first.etag and seen.lasts_s >= 0:
+                raise self._refuse(seen)
         try:
+            self._renewed = time.monotonic()
             self._etag = self._write(seen.etag)
         except ObjectFault as error:
             if error.errno not in (errno.ESTALE, errno.ENOENT):
                 raise
-            raise self._refuse(self._look()) from error
+            raise self._refuse(self._look(since)) from error
 
-    def _look(self) -> _SeenLock:
+    def _look(self, since: float) -> _SeenLock:
+        """The lock as it is.
+
+        since  time.monotonic() of the first look, from which a lock counts where the store tells no time
+        """
         read = self._store.read_state(self._address, most_bytes=LARGEST)
         facts = _facts(read.content)
         holder = on_one_line(shown_name(str(facts.get("holder", "an unknown process"))))[:120]
         if facts.get("released") is True:
             return _SeenLock(read.etag, holder, -1.0)
         etag, age_s = self._store.age(self._address)
-        if age_s is None:
-            return _SeenLock(read.etag, holder, None)
+        if etag != read.etag:  # renewed since it was read
+            age_s = 0.0
         lease_s = facts.get("lease_s")
         lasts_s = lease_s if isinstance(lease_s, int | float) and 0 < lease_s <= LONGEST_S else LEASE_S
-        return _SeenLock(read.etag, holder, lasts_s - (age_s if etag == read.etag else 0.0))
+        return _SeenLock(read.etag, holder, lasts_s - (time.monotonic() - since if age_s is None else age_s))
 
     def _refuse(self, seen: _SeenLock) -> BadOutput:
-        if seen.expires_s is None:
-            then = f"if it is dead, remove {self._address}: the store does not tell how old that is"
-        else:
-            then = f"if it is dead, the same command goes on in {max(0.0, seen.expires_s) + 1:.0f} s"
         return BadOutput(
-            f"{self._out}: another scan writes there ({seen.holder}); wait for it or choose another --out; "
-            f"{then}"
+            f"{self._out}: another scan writes there ({seen.holder}); wait for it or choose another --out"
         )
 
     def _check_conditions(self) -> None:
