@@ -64,3 +64,10 @@ def need(shared, task, send):
 def facts():
     """What results depend on."""
     return {"accelerator": "none"}
+
+
+def count_gpus(shared, task, send):
+    """How many GPUs the task has."""
+    import ray
+
+    return len(ray.get_gpu_ids())

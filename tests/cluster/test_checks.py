@@ -22,6 +22,7 @@ FACTS = {"numpy": "2.3", "timm": "1.0", "processor": "P (avx2)", "accelerator": 
 def test_equal_facts_files_and_marks_are_accepted(tmp_path):
     (tmp_path / "DATA" / "inner").mkdir(parents=True)
     (tmp_path / "DATA" / "labels.csv").write_text("a,b")
+    (tmp_path / "DATA" / ".steelsight-nodes-1").write_text("of another command, which may end first")
     files = tuple(see_folder(tmp_path / "DATA"))
     assert {file.size for file in files} == {-1, 3}
     with marked(tmp_path / "OUT") as mark:

@@ -17,17 +17,40 @@ __all__ = ["folder"]
 SETTINGS = ("model.name=adhoc", "height=48", "width=64", "batch_size=4", "threads=1", "precision=fp32")
 
 
-def test_train_with_ray_on_the_command_line(nodes, ray_head, folder, tmp_path):
-    data = folder(classes=2)
+def test_a_cross_validation_by_ray_has_the_figures_of_one_made_here(nodes, ray_head, folder, tmp_path):
     words = [word for value in SETTINGS for word in ("--set", value)]
-    command = ["train", str(data), "--folds", "2", "--epochs", "1", "--json", *words]
+    command = [
+        "train",
+        str(folder(classes=2)),
+        "--folds",
+        "2",
+        "--repeats",
+        "2",
+        "--epochs",
+        "2",
+        "--json",
+        *words,
+    ]
     told = {}
     for name, ray in (("here", []), ("there", ["--ray", ray_head.address])):
         result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / name), *ray])
         assert result.exit_code == 0, result.output
-        told[name] = json.loads(result.stdout.splitlines()[-1])
-    assert figures(told["here"]) | {"out": ""} == figures(told["there"]) | {"out": ""}
+        told[name] = figures(json.loads(result.stdout.splitlines()[-1])) | {"out": ""}
+    assert told["here"] == told["there"]
     assert_same_runs(tmp_path / "here", tmp_path / "there")
+    pooled = [(tmp_path / name / "predictions.parquet").read_bytes() for name in ("here", "there")]
+    assert pooled[0] == pooled[1]
+    lines = [" ".join(line.split()) for line in result.stderr.splitlines()]
+    for number in range(1, 3):
+        own = [line.partition(": ")[2] for line in lines if line.startswith(f"fold {number} of 2: ")]
+        epochs = [line for line in own if "epoch" in line]
+        assert "up to 2 epochs" in epochs[0]
+        assert [line[:7] for line in epochs[1:]] == ["epoch 1", "epoch 2"]
+    kept = (tmp_path / "there").rglob("model.safetensors")
+    times = {path: path.stat().st_mtime_ns for path in kept}
+    again = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "there"), "--ray", ray_head.address])
+    assert again.exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in times} == times  # finished trainings are kept
 
 
 def test_one_training_is_not_for_a_cluster(folder, tmp_path):

@@ -50,6 +50,16 @@ def test_a_node_where_a_module_of_the_task_is_missing_is_refused(nodes, run):
     assert "is not used: mill_models is not installed there; install the same packages on all nodes" in line
 
 
+@pytest.mark.long
+def test_tasks_take_a_gpu_where_all_nodes_that_are_used_have_some(nodes, add_node, run):
+    for node in nodes:
+        node.have("other version")
+    add_node(num_gpus=1, num_cpus=2)
+    used, said = run("count_gpus", 3)
+    assert used == {1}
+    assert len(said) == 2
+
+
 REASONS = {
     "other version": "expected steelsight ",
     "no steelsight": "3 workers died there before they began (",

@@ -91,10 +91,11 @@ def not_installed(error: ModuleNotFoundError) -> str:
 
 
 def see_folder(folder: Path) -> Iterator[SeenFile]:
-    """A folder and some of its files, or a file alone; nothing of what this process cannot see."""
+    """A folder and some of its files, or a file alone; nothing hidden, such as marks of other commands."""
     yield from see_files([str(folder)])
     if folder.is_dir():
-        yield from see_files(str(path) for path in islice(folder.iterdir(), _SAMPLED))
+        shown = (str(path) for path in folder.iterdir() if not path.name.startswith("."))
+        yield from see_files(islice(shown, _SAMPLED))
 
 
 def see_files(paths: Iterable[str]) -> Iterator[SeenFile]:

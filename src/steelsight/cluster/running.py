@@ -77,6 +77,7 @@ class Running:
         self.packed = ray.put(pack((work.function, work.shared, work.tasks)))
         self.nodes = CheckedNodes(expected, work.facts, work.cores, say)
         self.cores = work.cores
+        self.perform = ray.remote(_perform)
         self.deaths: Counter[int] = Counter()
         self.given_up: dict[int, str] = {}  # by task, the reason
         self.waiting = deque(range(len(work.tasks)))
@@ -155,7 +156,7 @@ class Running:
             self._begin(self.waiting.popleft(), frozenset(room))
 
     def _begin(self, index: int, nodes: frozenset[str]) -> None:
-        task = ray.remote(_perform).options(
+        task = self.perform.options(
             num_cpus=self.cores,
             num_gpus=self.nodes.gpus,
             max_retries=0,
