@@ -24,8 +24,6 @@ def test_a_cross_validation_by_ray_has_the_figures_of_one_made_here(nodes, ray_h
         str(folder(classes=2)),
         "--folds",
         "2",
-        "--repeats",
-        "2",
         "--epochs",
         "2",
         "--json",

@@ -63,6 +63,20 @@ def test_another_ray_or_python_is_told(monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
 def test_a_local_ray_listens_on_the_loopback_interface_alone():
+    # In a process of its own: one that had a local Ray cannot use the cluster of the other tests any more.
+    code = "from tests.cluster.test_connect import listen_on_loopback; listen_on_loopback()"
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def listen_on_loopback():
     with connect("local"):
         assert ray.util.get_node_ip_address() == "127.0.0.1"
         listening = sockets_of([*processes_of([ray._private.worker._global_node]), os.getpid()])

@@ -223,7 +223,11 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("other processor", "other version"), ("no steelsight", "no onnxruntime")]
+    ("one", "other"),
+    [
+        ("other processor", "no onnxruntime"),
+        pytest.param("no steelsight", "other version", marks=pytest.mark.long),
+    ],
 )
 def test_a_scan_ends_in_one_line_where_every_node_is_refused(one, other, nodes, scan, tmp_path):
     for node, fault in zip(nodes, (one, other), strict=True):
@@ -250,19 +254,19 @@ def test_a_node_that_cannot_be_used_is_named_and_the_other_scans(nodes, scan, lo
 def test_other_processors_are_written_into_each_row(nodes, scan, local, tmp_path):
     nodes[0].have("other processor")
     nodes[1].have("breaks parity")
-    bundle, said = default_bundle(), []  # it carries probe sheets
-    assert scan(bundle=bundle, mixed=True, said=said).scanned == SHEETS
+    of_bf16, said = {"bundle": default_bundle(), "engine": "openvino"}, []  # it carries probe sheets
+    assert scan(**of_bf16, mixed=True, said=said).scanned == SHEETS
     assert len(said) == 1
     assert "does not agree with its model there: logits differ by 3; leave" in said[0]  # of one engine
     rows = pa.concat_tables(pq.read_table(each) for each in sorted((tmp_path / "out/verdicts").iterdir()))
     assert {each.partition(";")[0] for each in rows["processor"].to_pylist()} == {"another"}
-    local(bundle)
+    local(**of_bf16)
     here = pa.concat_tables(pq.read_table(each) for each in sorted((tmp_path / "local/verdicts").iterdir()))
     assert rows.drop_columns("processor").equals(here)
     with pytest.raises(BadOutput, match="mixed was true, now null"):
-        scan(bundle=bundle)
+        scan(**of_bf16)
     with pytest.raises(BadCluster, match=r"probes\.npz: the bundle carries no probe sheets"):
-        scan("other", mixed=True)
+        scan("other", mixed=True, workers=1)
 
 
 def test_sheets_in_object_storage_and_clocks_apart(nodes, scan, local, folder, tmp_path, monkeypatch):

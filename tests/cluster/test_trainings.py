@@ -18,6 +18,7 @@ from steelsight.training.several import Training, train_each
 __all__ = ["folder", "small"]
 
 
+@pytest.mark.long
 def test_a_training_whose_worker_is_killed_continues_from_its_checkpoint(ray_here, folder, small, tmp_path):
     import ray_trainings
 
