@@ -36,8 +36,9 @@ import pyarrow as pa
 from ray.cluster_utils import Cluster
 
 import steelsight.cluster.scan as cluster_scan
+from steelsight.cluster.checks import NodeReport
 from steelsight.cluster.connect import connect
-from steelsight.cluster.node_scanner import NodeReport, ScannedPart
+from steelsight.cluster.node_scanner import ScannedPart
 from steelsight.cluster.scan import on_cluster
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
@@ -203,13 +204,30 @@ def kill(kind: str, cluster: Cluster, driver: subprocess.Popen[bytes]) -> int:
         cluster.remove_node(sorted(cluster.worker_nodes, key=id)[0], allow_graceful=False)
         cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
     else:
-        found = subprocess.run(
-            ["pgrep", "-f", "ray::NodeScanner"], capture_output=True, text=True, check=False
-        )
-        if not found.stdout:
+        workers = workers_of(cluster)
+        if not workers:
             return 0
-        os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+        os.kill(workers[0], signal.SIGKILL)
     return 1
+
+
+def workers_of(cluster: Cluster) -> list[int]:
+    """Process numbers of the actors that scan on this cluster: children of the raylets of its nodes."""
+    found = []
+    for node in cluster.worker_nodes:
+        for raylet in node.all_processes["raylet"]:
+            number = raylet.process.pid
+            children = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+            found += [int(each) for each in children if is_scanner(each)]
+    return found
+
+
+def is_scanner(number: str) -> bool:
+    """Whether a process is an actor that scans."""
+    try:
+        return Path(f"/proc/{number}/cmdline").read_bytes().startswith(b"ray::NodeScanner")
+    except OSError:  # ended meanwhile
+        return False
 
 
 # ---- the driver's cost ----

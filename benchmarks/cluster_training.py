@@ -21,7 +21,8 @@ from typing import Any
 
 import torch
 
-from steelsight.cluster.executor import ray_executor
+from steelsight.cluster.connect import connect
+from steelsight.cluster.executor import RayExecutor
 from steelsight.executor import Executor, LocalExecutor
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.synthetic import synth_spec, write_sheets
@@ -59,7 +60,8 @@ def measure(root: Path, options: argparse.Namespace) -> dict[str, Any]:
     here, there = [], []
     identical = True
     began = time.perf_counter()
-    with ray_executor("local", print) as executor:
+    with connect("local"):
+        executor = RayExecutor(print)
         start = time.perf_counter() - began
         for number in range(options.rounds):
             one, seconds = validate(root, f"here-{number}", options.epochs, LocalExecutor())

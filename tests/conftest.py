@@ -36,6 +36,9 @@ _OF_THE_LAB = (
 collect_ignore = list(_OF_THE_LAB) if importlib.util.find_spec("torch") is None else []
 
 
+_SHARING = ("tests/study/", "tests/cluster/")  # the tests of each folder share one report, or one cluster
+
+
 def _of_study(nodeid: str) -> bool:
     return "tests/study/" in nodeid
 
@@ -48,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadfile`: a file's tests share a worker, and so do the study's, which share one report.
+    """With `--dist loadfile`: a file's tests share a worker, and so do those of a folder in _SHARING.
 
     A hook, because `--dist loadgroup` of xdist 3.8 has no effect with pytest 9.2: it renames tests by a field
     that is no longer read.
@@ -59,7 +62,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "study" if _of_study(nodeid) else super()._split_scope(nodeid)
+            shared = (folder for folder in _SHARING if folder in nodeid)
+            return next(shared, None) or super()._split_scope(nodeid)
 
     return Scheduling(config, log)
 

@@ -7,12 +7,12 @@ All of these, events and results can be pickled, since they may travel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-__all__ = ["Event", "Executor", "LocalExecutor", "Receive", "Results", "Send", "Work"]
+__all__ = ["Event", "Executor", "Facts", "LocalExecutor", "Receive", "Results", "Send", "Work"]
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
@@ -24,6 +24,12 @@ Results: TypeAlias = Generator[tuple[int, Result], None, None]
 Event = Any  # whatever function and receiver of a piece of work agree on
 Send = Callable[[Event], None]
 Receive = Callable[[int, Event], None]  # the index of the task, and its event
+Facts = Callable[[], Mapping[str, str]]  # what results depend on beside inputs, as it is where it is called
+
+
+def no_facts() -> dict[str, str]:
+    """Of work whose results depend on its inputs alone."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Work(Generic[Shared, Task, Result]):
         Path
     ] = ()  # folders, which every computer must see under these paths, with the same files
     writes: Sequence[Path] = ()  # the same for folders that tasks write into
+    facts: Facts = no_facts  # of a module; a computer where they differ from those here does no task
 
 
 @runtime_checkable

@@ -44,3 +44,30 @@ def wait_at_first(folder, task, send):
         begun.touch()
         time.sleep(600)
     return "done"
+
+
+def where(shared, task, send):
+    """The node of the task, after a second in which others begin."""
+    import ray
+
+    time.sleep(1)
+    return ray.get_runtime_context().get_node_id()
+
+
+def need(shared, task, send):
+    """Use a module that one node has not."""
+    if os.environ.get("MISSING"):
+        raise ModuleNotFoundError("No module named 'mill_models'", name="mill_models")
+    return where(shared, task, send)
+
+
+def facts():
+    """What results depend on."""
+    return {"accelerator": "none"}
+
+
+def count_gpus(shared, task, send):
+    """How many GPUs the task has."""
+    import ray
+
+    return len(ray.get_gpu_ids())

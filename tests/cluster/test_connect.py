@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cluster.processes import processes_of
 
 from steelsight.errors import BadCluster
 
@@ -62,32 +63,28 @@ def test_another_ray_or_python_is_told(monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="reads /proc")
 def test_a_local_ray_listens_on_the_loopback_interface_alone():
+    # In a process of its own: one that had a local Ray cannot use the cluster of the other tests any more.
+    code = "from tests.cluster.test_connect import listen_on_loopback; listen_on_loopback()"
+    path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def listen_on_loopback():
     with connect("local"):
         assert ray.util.get_node_ip_address() == "127.0.0.1"
-        listening = sockets_of([*process_numbers("raylet|gcs_server|ray::|ray/dashboard"), os.getpid()])
+        listening = sockets_of([*processes_of([ray._private.worker._global_node]), os.getpid()])
         assert listening
         assert listening <= {"0100007F", "0" * 16 + "FFFF00000100007F", "0" * 24 + "01000000"}
         with pytest.raises(BadCluster, match="connected to a cluster already"), connect("local"):
             pytest.fail("connected twice")
     assert not ray.is_initialized()
-
-
-def process_numbers(pattern):
-    session = ray._private.worker._global_node.get_session_dir_path()
-    found = subprocess.run(
-        ["pgrep", "-f", pattern], capture_output=True, text=True, check=True
-    ).stdout.split()
-    of_session = []
-    for number in found:
-        try:
-            environment = (
-                Path(f"/proc/{number}/environ").read_bytes() + Path(f"/proc/{number}/cmdline").read_bytes()
-            )
-        except OSError:
-            continue  # ended meanwhile
-        if session.encode() in environment:
-            of_session.append(number)
-    return of_session
 
 
 def sockets_of(numbers):

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
-from tests.cluster.ray_here import ray_here
 
-from steelsight.cluster.checks import check_node, expect_of_nodes
 from steelsight.cluster.executor import RayExecutor
 from steelsight.cluster.packing import pack, unpack
-from steelsight.errors import BadData, BadInput, BadOutput, WorkIncomplete
+from steelsight.errors import BadData, BadInput, WorkIncomplete
 from steelsight.executor import LocalExecutor, Work
-
-__all__ = ["ray_here"]
 
 
 @pytest.fixture
@@ -94,48 +86,3 @@ def test_more_cores_than_a_node_has_are_refused(tasks):
     work = Work(tasks.fail, None, ["a"], ["a"], cores=64)
     with pytest.raises(BadInput, match="expected a node with 64 cores for each task, the largest has"):
         list(RayExecutor().run(work, lambda *_: None))
-
-
-def test_a_node_is_refused_that_has_other_software_or_other_folders(tmp_path, monkeypatch):
-    data, out = tmp_path / "DATA", tmp_path / "OUT"
-    (data / "inner").mkdir(parents=True)
-    (data / "labels.csv").write_text("a,b")
-    monkeypatch.chdir(tmp_path)
-    here = socket.gethostname()
-    with expect_of_nodes([Path("DATA")], [Path("OUT")]) as expected:
-        check_node(expected)
-        older = replace(expected, versions=expected.versions | {"torch": "1.0"})
-        with pytest.raises(
-            BadInput, match=f"^node {here}: expected torch 1.0, as where the command runs, got"
-        ):
-            check_node(older)
-        [mark] = out.iterdir()
-        mark.rename(out / "elsewhere")
-        with pytest.raises(
-            BadInput, match=f"^node {here}: expected to see the folder {out} that the command"
-        ):
-            check_node(expected)
-        (data / "labels.csv").write_text("a,b,c")
-        with pytest.raises(
-            BadInput, match=r"labels.csv as where the command runs, got another file; DATA must"
-        ):
-            check_node(expected)
-        (data / "labels.csv").unlink()
-        with pytest.raises(BadInput, match=r"labels.csv as where the command runs, got nothing there"):
-            check_node(expected)
-    monkeypatch.chdir(tmp_path)
-
-
-def test_the_mark_in_a_folder_is_removed(tmp_path):
-    with expect_of_nodes([], [tmp_path / "new" / "OUT"]):
-        assert len(list((tmp_path / "new" / "OUT").iterdir())) == 1
-    assert not list((tmp_path / "new" / "OUT").iterdir())
-
-
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(BadOutput, match="cannot be written into"),
-        expect_of_nodes([], [tmp_path / "file" / "OUT"]),
-    ):
-        pass

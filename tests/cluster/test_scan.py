@@ -7,19 +7,29 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.cluster.conftest import FAULTS, NODE_IP, PER_PART
-from tests.runtime.scan.object_store import BUCKET, serve_objects
+from tests.cluster.conftest import FAULTS, NODE_IP, PATH, PER_PART
+from tests.cluster.processes import processes_of
+from tests.runtime.scan.object_store import BUCKET, serve_objects, upload
 from tests.runtime.scan.test_run import break_some, bytes_of, draw_sheets
+from typer.testing import CliRunner
 
+from steelsight.cli import app
 from steelsight.errors import BadCluster, BadOutput, ScanIncomplete
 from steelsight.runtime.bundle.default import default_bundle
+from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.scan import run as scan_module
+from steelsight.runtime.scan.job import FinishedPart
 from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.options import ScanOptions
+from steelsight.runtime.scan.output import lock_output
+from steelsight.runtime.scan.part_scanner import PartScanner
+from steelsight.runtime.scan.parts import write_part
+from steelsight.runtime.scan.worker_settings import WORKER_ENVIRONMENT
 
 pytest.importorskip("ray", reason="the extra [cluster] is not installed")
 
@@ -28,7 +38,9 @@ from steelsight.cluster.connect import connect
 from steelsight.cluster.scan import on_cluster
 
 pytestmark = pytest.mark.usefixtures("small_parts")
-SHEETS = 30
+SHEETS = 18
+PARTS = -(-SHEETS // PER_PART)
+QUICK = {"engine": "onnxruntime"}  # it compiles a graph in a fraction of the time
 
 
 @pytest.fixture
@@ -39,17 +51,27 @@ def folder(tmp_path):
 @pytest.fixture
 def scan(ray_head, make_bundle, folder, tmp_path):
     """Scan the folder on the cluster."""
-    bundle = make_bundle()
+    own = make_bundle()
 
-    def run(name="out", *, bundle=bundle, mixed=False, workers=None, progress=None, **options):
+    def run(
+        name="out",
+        *,
+        source=folder,
+        bundle=own,
+        mixed=False,
+        progress=None,
+        said=None,
+        workers=None,
+        **options,
+    ):
         with connect(ray_head.address):
             return scan_module.scan(
                 bundle,
-                [folder],
+                [source],
                 name if is_address(name) else tmp_path / name,
-                ScanOptions(page=False, **options),
+                ScanOptions(page=False, **QUICK | options),
                 progress=progress,
-                run_parts=on_cluster(workers=workers),
+                run_parts=on_cluster(workers=workers, say=[].append if said is None else said.append),
                 mixed=mixed,
             )
 
@@ -58,44 +80,63 @@ def scan(ray_head, make_bundle, folder, tmp_path):
 
 @pytest.fixture
 def local(make_bundle, folder, tmp_path):
-    """The bytes of the parts of a scan by this machine alone."""
+    """The bytes of the parts of a scan by this machine alone: in this process, or with `workers`."""
 
-    def run(bundle=None, **options):
+    def run(bundle=None, source=folder, workers=None, **options):
         scan_module.scan(
             bundle or make_bundle(),
-            [folder],
+            [source],
             tmp_path / "local",
-            ScanOptions(page=False, **options),
-            workers=1,
+            ScanOptions(page=False, **QUICK | options),
+            workers=workers,
+            run_parts=None if workers else scan_in_this_process,
         )
         return bytes_of(tmp_path / "local")
 
     return run
 
 
-def test_three_nodes_write_the_bytes_of_one_machine(add_node, scan, local, folder, tmp_path):
+def scan_in_this_process(job):
+    engine = open_engine(job.bundle, job.options.engine, threads=1, batch=job.options.batch)
+    with closing(PartScanner(job.bundle, engine, job.rows)) as scanner:
+        for number in job.parts:
+            sheets = job.plan.part(number)
+            write_part(job.out, number, scanner(number, sheets))
+            yield FinishedPart(number, len(sheets))
+
+
+def test_all_nodes_write_the_bytes_of_one_machine(nodes, scan, local, folder, tmp_path):
     break_some(folder)
-    for _ in range(3):
-        add_node()
-    told = []
-    report = scan(heatmaps=True, progress=lambda *n: told.append(n))
-    assert report.scanned == SHEETS == told[-1][0]
-    assert bytes_of(tmp_path / "out") == local(heatmaps=True)
-    assert scan(heatmaps=True).kept == SHEETS  # nothing is left to do
-
-
-def test_a_local_scan_is_continued_on_the_cluster(add_node, scan, local, tmp_path):
-    add_node()
-    expected = local()
+    for node in nodes:
+        node.have("tells")
+    counts = []
+    report = scan(heatmaps=True, engine="openvino", progress=lambda *n: counts.append(n))
+    assert report.scanned == SHEETS == counts[-1][0]
+    for node in nodes:
+        [environment] = node.told()  # each had a worker, with the settings of every worker of a scan
+        assert WORKER_ENVIRONMENT.items() <= environment.items()
+    expected = local(heatmaps=True, engine="openvino", workers=1)
+    assert bytes_of(tmp_path / "out") == expected
     (tmp_path / "local" / "verdicts" / "part-00002.parquet").unlink()
-    report = scan("local")
-    assert report.scanned == PER_PART
+    assert scan("local", heatmaps=True, engine="openvino").scanned == PER_PART  # a local scan is continued
     assert bytes_of(tmp_path / "local") == expected
 
 
+def test_workers_bound_the_processes_of_a_command(nodes, ray_head, make_bundle, folder, tmp_path):
+    for node in nodes:
+        node.have("tells")
+    command = ["scan", make_bundle(), folder, "--out", tmp_path / "out", "--workers", "1", "--ray"]
+    result = CliRunner().invoke(app, [*map(str, command), ray_head.address])
+    assert result.exit_code == 0, result.output
+    assert len([told for node in nodes for told in node.told()]) == 1
+    assert len(bytes_of(tmp_path / "out")) == PARTS
+
+
 @pytest.mark.long
-def test_the_driver_alone_writes_to_object_storage(add_node, scan, local, monkeypatch):
-    add_node(cores=2)  # before the store is there: it has neither its address nor its credentials
+@pytest.mark.usefixtures(
+    "nodes"
+)  # which began before the store: they have neither its address nor credentials
+def test_the_driver_alone_writes_to_object_storage(scan, local, monkeypatch):
     with serve_objects(monkeypatch) as (client, troubles):
         troubles.at_every(4, ["slow_down", "error"])
         assert scan(f"s3://{BUCKET}/out").scanned == SHEETS
@@ -124,39 +165,39 @@ def killed_during(scan, act, after=2):
 
 
 @pytest.mark.long
-def test_a_node_that_leaves_and_one_that_joins(ray_head, add_node, scan, local, tmp_path):
+def test_a_node_that_leaves_and_one_that_joins(nodes, ray_head, add_node, scan, local, tmp_path):
+    for node in nodes:
+        node.have("other version")
     leaving = add_node("slow")
 
     def exchange():
-        ray_head.remove_node(leaving, allow_graceful=False)
+        ray_head.remove_node(leaving.node, allow_graceful=False)
         add_node()
 
     assert killed_during(scan, exchange).scanned == SHEETS
     assert bytes_of(tmp_path / "out") == local()
 
 
-def test_a_worker_that_is_killed_is_replaced(add_node, scan, local, tmp_path):
-    add_node("slow", cores=2)
-    killed_during(scan, lambda: os.kill(worker_processes()[0], signal.SIGKILL))
+def test_a_worker_that_is_killed_is_replaced(nodes, scan, local, tmp_path):
+    for node in nodes:
+        node.have("slow")
+    workers = lambda: processes_of([node.node for node in nodes], b"ray::NodeScanner")  # noqa: E731
+    killed_during(scan, lambda: os.kill(workers()[0], signal.SIGKILL))
     assert bytes_of(tmp_path / "out") == local()
 
 
-def worker_processes():
-    """Process numbers of actors that scan."""
-    found = subprocess.run(["pgrep", "-f", "ray::NodeScanner"], capture_output=True, text=True, check=False)
-    return [int(each) for each in found.stdout.split()]
-
-
 @pytest.mark.long
-def test_a_driver_that_is_killed_goes_on(ray_head, add_node, scan, local, make_bundle, folder, tmp_path):
-    add_node("slow")
+def test_a_driver_that_is_killed_goes_on(nodes, ray_head, scan, local, make_bundle, folder, tmp_path):
+    for node in nodes:
+        node.have("slow")
     program = (
         "import sys; from steelsight.runtime.scan import run as s; s.PART = int(sys.argv[1])\n"
         "from steelsight.runtime.scan.options import ScanOptions\n"
         "from steelsight.cluster.connect import connect\n"
         "from steelsight.cluster.scan import on_cluster\n"
         "with connect(sys.argv[2]):\n"
-        "    s.scan(sys.argv[3], [sys.argv[4]], sys.argv[5], ScanOptions(page=False), run_parts=on_cluster())"
+        "    s.scan(sys.argv[3], [sys.argv[4]], sys.argv[5], ScanOptions(engine='onnxruntime', page=False), "
+        "run_parts=on_cluster())"
     )
     out = tmp_path / "out"
     victim = subprocess.Popen(
@@ -176,60 +217,113 @@ def test_a_driver_that_is_killed_goes_on(ray_head, add_node, scan, local, make_b
 
 
 def test_a_part_that_kills_its_workers_is_named_and_the_others_are_whole(
-    ray_head, add_node, scan, local, tmp_path, monkeypatch
+    nodes, scan, local, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(nodes_module, "NODE_DEATH_S", 0.1)
-    node = add_node("dies")
+    for node in nodes:
+        node.have("dies")
     with pytest.raises(ScanIncomplete, match=r"part 1: 3 workers died at it \(.*\); all other parts"):
-        scan()
+        scan(workers=1)
     expected = local()
     assert bytes_of(tmp_path / "out") == {k: v for k, v in expected.items() if k != "part-00001.parquet"}
-    ray_head.remove_node(node, allow_graceful=False)
-    add_node()
-    assert scan().scanned == PER_PART  # the same command, on a node without the fault
+    for node in nodes:
+        node.have()
+    assert scan().scanned == PER_PART  # the same command, on nodes without the fault
     assert bytes_of(tmp_path / "out") == expected
 
 
 REFUSALS = {
-    "other processor": "rows are equal on equal machines only, and it differs from the driver: processor ",
-    "other version": "expected the versions of the driver, got steelsight 0.0.1, there ",
+    "other processor": "results are equal to the bit on equal machines only: expected processor ",
+    "other version": "expected steelsight ",
     "no onnxruntime": "onnxruntime is not installed",
-    "no pyarrow": "3 workers died there before their first part (",
+    "no steelsight": "3 workers died there before they began (",
     "sees nothing": "s000.jpg: not seen there as by the driver (No such file or directory); mount the folder",
 }
 
 
-def test_nodes_that_cannot_be_used_are_refused_and_others_scan(ray_head, add_node, scan, local, tmp_path):
-    for fault, words in REFUSALS.items():
-        node = add_node(fault)
-        with pytest.raises(BadCluster, match=re.escape(words)):
-            scan(engine="onnxruntime")
-        if fault != "sees nothing":
-            ray_head.remove_node(node, allow_graceful=False)
-    add_node()
-    assert scan(engine="onnxruntime").scanned == SHEETS
-    assert bytes_of(tmp_path / "out") == local(engine="onnxruntime")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("other processor", "no onnxruntime"),
+        pytest.param("no steelsight", "other version", marks=pytest.mark.long),
+    ],
+)
+def test_a_scan_ends_in_one_line_where_every_node_is_refused(one, other, nodes, scan, tmp_path):
+    for node, fault in zip(nodes, (one, other), strict=True):
+        node.have(fault)
+    with pytest.raises(BadCluster, match=r"^no node can be used: ") as told:
+        scan()
+    for fault in (one, other):
+        assert REFUSALS[fault] in str(told.value)
+    assert "\n" not in str(told.value)
 
 
-def test_other_processors_are_written_into_each_row(add_node, scan, local, tmp_path):
-    add_node("other processor")
-    bundle = default_bundle()  # it carries probe sheets
-    assert scan(bundle=bundle, mixed=True).scanned == SHEETS
+def test_a_node_that_cannot_be_used_is_named_and_the_other_scans(nodes, scan, local, tmp_path):
+    nodes[0].have("sees nothing")
+    nodes[1].have("tells")
+    said = []
+    assert scan(said=said).scanned == SHEETS
+    [line] = said
+    assert re.match(r"node \S+ is not used: ", line)
+    assert REFUSALS["sees nothing"] in line
+    assert nodes[1].told()
+    assert bytes_of(tmp_path / "out") == local()
+
+
+def test_other_processors_are_written_into_each_row(nodes, scan, local, tmp_path):
+    nodes[0].have("other processor")
+    nodes[1].have("breaks parity")
+    of_bf16, said = {"bundle": default_bundle(), "engine": "openvino"}, []  # it carries probe sheets
+    assert scan(**of_bf16, mixed=True, said=said).scanned == SHEETS
+    assert len(said) == 1
+    assert "does not agree with its model there: logits differ by 3; leave" in said[0]  # of one engine
     rows = pa.concat_tables(pq.read_table(each) for each in sorted((tmp_path / "out/verdicts").iterdir()))
     assert {each.partition(";")[0] for each in rows["processor"].to_pylist()} == {"another"}
-    local(bundle)
+    local(**of_bf16)
     here = pa.concat_tables(pq.read_table(each) for each in sorted((tmp_path / "local/verdicts").iterdir()))
     assert rows.drop_columns("processor").equals(here)
     with pytest.raises(BadOutput, match="mixed was true, now null"):
-        scan(bundle=bundle)
+        scan(**of_bf16)
     with pytest.raises(BadCluster, match=r"probes\.npz: the bundle carries no probe sheets"):
-        scan("other", mixed=True)
+        scan("other", mixed=True, workers=1)
 
 
-def test_a_node_that_breaks_parity_is_refused_also_when_mixed(add_node, scan):
-    add_node("breaks parity")
-    with pytest.raises(BadCluster, match="does not agree with its model there: logits differ by 3"):
-        scan(mixed=True)
+def test_sheets_in_object_storage_and_clocks_apart(nodes, scan, local, folder, tmp_path, monkeypatch):
+    with serve_objects(monkeypatch) as (client, troubles):
+        upload(client, folder, "in/")
+        source = f"s3://{BUCKET}/in/"
+        for node in nodes:
+            settings = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+            node.have("", **settings, AWS_MAX_ATTEMPTS="1")
+        troubles.rule = lambda method, path: "skewed" if path.endswith(".jpg") else None
+        with pytest.raises(BadCluster, match=r"no node can be used: .*(clock|RequestTimeTooSkewed)"):
+            scan(source=source)
+        troubles.rule = lambda method, path: None
+        assert scan(source=source, workers=1).scanned == SHEETS  # the same command
+        assert bytes_of(tmp_path / "out") == local(source=source)
+
+
+def test_permission_denied_in_the_middle_is_told_and_the_same_command_goes_on(
+    nodes, scan, local, tmp_path, monkeypatch
+):
+    def deny(descriptor):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch, pytest.raises(BadOutput, match=r"verdicts.*Permission denied"):
+        scan(progress=lambda done, total: patch.setattr(os, "fsync", deny), workers=1)
+    assert 0 < len(bytes_of(tmp_path / "out")) < PARTS
+    assert scan(workers=1).kept > 0
+    assert bytes_of(tmp_path / "out") == local()
+
+
+def test_a_place_that_another_scan_writes_to_is_refused(nodes, scan, tmp_path):
+    with (
+        lock_output(tmp_path / "out", fresh=False),
+        pytest.raises(
+            BadOutput, match=r"out: another scan writes there; wait for it or choose another --out"
+        ),
+    ):
+        scan()
 
 
 def test_the_faults_are_on_the_path_of_nodes_alone():
@@ -241,18 +335,29 @@ def test_a_scan_whose_cluster_ends_is_told_and_goes_on_here(make_bundle, folder,
     """With the head ends the node of the driver, and Ray ends the driver with it."""
     from ray.cluster_utils import Cluster
 
-    arguments = {"include_dashboard": False, "node_ip_address": NODE_IP}
+    (tmp_path / "fault").write_text('{"fault": "slow", "environment": {}}')
+    environment = {"PYTHONPATH": PATH, "FAULT_FILE": str(tmp_path / "fault")}
+    arguments = {"include_dashboard": False, "node_ip_address": NODE_IP, "env_vars": environment}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **arguments})
     out = tmp_path / "local"
     code = "from steelsight.runtime.scan import run; run.PART = 4; from steelsight.cli import main; main()"
-    command = ["scan", make_bundle(), folder, "--out", out, "--ray", cluster.address]
-    path = os.pathsep.join([str(FAULTS), *filter(None, sys.path)])
+    command = [
+        "scan",
+        make_bundle(),
+        folder,
+        "--out",
+        out,
+        "--engine",
+        "onnxruntime",
+        "--ray",
+        cluster.address,
+    ]
     driver = subprocess.Popen(
         [sys.executable, "-c", code, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path, "FAULT": ""},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     while not list(out.glob("verdicts/*.parquet")):
         assert driver.poll() is None, driver.communicate()
@@ -262,4 +367,4 @@ def test_a_scan_whose_cluster_ends_is_told_and_goes_on_here(make_bundle, folder,
     assert driver.returncode
     assert "the Ray node of this machine ended" in " ".join(told.split())
     assert local()
-    assert len(list(out.glob("verdicts/*.parquet"))) == -(-SHEETS // PER_PART)
+    assert len(list(out.glob("verdicts/*.parquet"))) == PARTS

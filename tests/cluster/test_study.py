@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.cluster.comparing import Lines, assert_same_runs, figures
-from tests.cluster.ray_here import ray_here
 from tests.shortcuts.repair.test_methods_run import planted
 from tests.study.conftest import tiny_data, tiny_options
 
@@ -22,7 +21,7 @@ from steelsight.study.trainings import ClusterTrainer, independent_trainings
 from steelsight.training.loop.progress import NoProgress
 from steelsight.training.run import train_data
 
-__all__ = ["planted", "ray_here", "tiny_data", "tiny_options"]
+__all__ = ["planted", "tiny_data", "tiny_options"]
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""The option `--ray`: whether a verb's independent trainings are done here or on a cluster."""
+"""The option `--ray`: the connection to a cluster, and whether independent trainings are done there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from steelsight.cli.console import print_line
 from steelsight.executor import Executor, LocalExecutor
 
-__all__ = ["RayOption", "chosen_executor"]
+__all__ = ["RayOption", "chosen_executor", "connected"]
 
 RayOption = Annotated[
     str | None,
@@ -26,16 +26,26 @@ RayOption = Annotated[
 
 
 @contextmanager
-def chosen_executor(ray: str | None) -> Iterator[Executor]:
-    """The executor that `--ray` asks for; nothing of Ray is imported without it.
+def connected(ray: str) -> Iterator[None]:
+    """Be connected to the cluster that `--ray` names inside the `with`.
 
     raises  BadCluster where there is no such cluster; ModuleNotFoundError without Ray
     """
+    from steelsight.cluster.connect import connect
+
+    # Ray prints what happens to its nodes on stdout, which is that of results.
+    with redirect_stdout(sys.stderr), connect(ray):
+        yield
+
+
+@contextmanager
+def chosen_executor(ray: str | None) -> Iterator[Executor]:
+    """The executor that `--ray` asks for; nothing of Ray is imported without it; raises as `connected`."""
     if ray is None:
         yield LocalExecutor()
         return
-    from steelsight.cluster.executor import ray_executor
+    with connected(ray):
+        from steelsight.cluster.connect import LOCAL
+        from steelsight.cluster.executor import RayExecutor
 
-    # Ray prints what happens to its nodes on stdout, which is that of results.
-    with redirect_stdout(sys.stderr), ray_executor(ray, print_line) as executor:
-        yield executor
+        yield RayExecutor(print_line, grows=ray != LOCAL)

@@ -1,132 +1,147 @@
-"""Whether a computer of a cluster can do a task: the same software, and the same folders.
+"""Whether a node of a cluster does a piece of work as the driver would: equal facts, files and folders.
 
-A task checks it where it begins, so that computers that join later are checked too.
+The one rule for parts of a scan and for tasks. What is done with a node that is refused is in `refusals`.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import socket
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from steelsight.errors import BadInput, BadOutput
-from steelsight.version import __version__
+from steelsight.names import shown_name
 
-__all__ = ["Expected", "check_node", "expect_of_nodes"]
+__all__ = [
+    "Expected",
+    "Mark",
+    "NodeReport",
+    "SeenFile",
+    "not_installed",
+    "see_files",
+    "see_folder",
+    "why_refused",
+]
 
-_SOFTWARE: Final = ("numpy", "torch")  # whose versions decide on figures
+_OF_MACHINE: Final = ("machine", "processor", "accelerator", "engine")  # facts that no installation changes
+_OF_FOLDER: Final = -1  # in place of a size
 _SAMPLED: Final = 8  # files of a folder that are compared
-_MARK: Final = ".steelsight-nodes-"
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """A file or folder that every node must see as the driver does."""
+
+    path: str
+    size: int  # bytes; -1 = a folder
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A file that the driver has written into a folder, by which nodes recognise the folder."""
+
+    path: str
+    content: str
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What every computer must have."""
+    """What every node must have."""
 
-    versions: dict[str, str]
-    files: dict[str, int | None]  # path: bytes, of files and folders that tasks read (-1 = a folder)
-    marks: dict[str, str]  # file: content, in folders that tasks write into
-    folder: str  # the current one, to which relative paths refer
-
-
-@contextmanager
-def expect_of_nodes(reads: Sequence[Path], writes: Sequence[Path]) -> Iterator[Expected]:
-    """What computers need for tasks on these folders; a file marks the latter until the `with` ends.
-
-    raises  BadOutput where a folder cannot be written into
-    """
-    files: dict[str, int | None] = {}
-    for folder in reads:
-        files |= _sample(folder.absolute())
-    with ExitStack() as stack:
-        marks = dict(stack.enter_context(_marked(folder.absolute())) for folder in writes)
-        yield Expected(_versions(), files, marks, str(Path.cwd()))
+    facts: Mapping[str, str]  # what results depend on beside their inputs: versions, processor, ...
+    files: tuple[SeenFile, ...] = ()
+    marks: tuple[Mark, ...] = ()  # in folders that the node writes into
+    advice: str = "leave the node out"  # where the machine itself is another one
+    mixed: bool = False  # whether another machine is allowed
 
 
-def check_node(expected: Expected) -> None:
-    """Check this computer, and go to the current folder of the one that asks.
+@dataclass(frozen=True)
+class NodeReport:
+    """What a node is, and why it cannot be used; None = it can."""
 
-    raises  BadInput, naming this computer and what it lacks
-    """
-    here = socket.gethostname()
-    for name, wanted in expected.versions.items():
-        if (found := _versions()[name]) != wanted:
-            raise BadInput(
-                f"node {here}: expected {name} {wanted}, as where the command runs, got {found}; "
-                "install the same versions on all nodes"
-            )
-    for path, size in expected.files.items():
-        if _size(Path(path)) != size:
-            raise BadInput(
-                f"node {here}: expected {path} as where the command runs, got "
-                f"{'another file' if Path(path).exists() else 'nothing there'}; DATA must lie on a folder "
-                "that all nodes see under one path"
-            )
-    for path, content in expected.marks.items():
-        if _text(Path(path)) != content:
-            raise BadInput(
-                f"node {here}: expected to see the folder {Path(path).parent} that the command writes into, "
-                "got another or none; --out must lie on a folder that all nodes see under one path"
-            )
-    if Path(expected.folder).is_dir():
-        os.chdir(expected.folder)
+    node: str  # id of Ray
+    host: str
+    refusal: str | None
 
 
-def _versions() -> dict[str, str]:
-    python = ".".join(map(str, sys.version_info[:2]))
-    return {"steelsight": __version__, "Python": python} | {name: _version(name) for name in _SOFTWARE}
+def why_refused(expected: Expected, facts: Mapping[str, str]) -> str | None:
+    """Why this node, with its own facts, must not be used; None = it may."""
+    differs = {
+        name: f"expected {name} {wanted} as where the command runs, got {facts.get(name, 'none')}"
+        for name, wanted in expected.facts.items()
+        if facts.get(name) != wanted
+    }
+    of_software = [words for name, words in differs.items() if name not in _OF_MACHINE]
+    if of_software:
+        return f"{'; '.join(of_software)}; install the same versions on all nodes"
+    if differs and not expected.mixed:
+        return (
+            "results are equal to the bit on equal machines only: "
+            f"{'; '.join(differs.values())}; {expected.advice}"
+        )
+    found = (*map(_why_unseen, expected.files), *map(_why_unmarked, expected.marks))
+    return next(filter(None, found), None)
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "none"
+def not_installed(error: ModuleNotFoundError) -> str:
+    """Why a node is refused where a module is missing."""
+    return f"{error.name} is not installed there; install the same packages on all nodes"
 
 
-def _sample(folder: Path) -> dict[str, int | None]:
-    """A folder and some of its files with their sizes; a file alone."""
-    found = {str(folder): _size(folder)}
+def see_folder(folder: Path) -> Iterator[SeenFile]:
+    """A folder and some of its files, or a file alone; nothing hidden, such as marks of other commands."""
+    yield from see_files([str(folder)])
     if folder.is_dir():
-        found |= {str(path): _size(path) for path in islice(folder.iterdir(), _SAMPLED)}
-    return found
+        shown = (str(path) for path in folder.iterdir() if not path.name.startswith("."))
+        yield from see_files(islice(shown, _SAMPLED))
 
 
-def _size(path: Path) -> int | None:
+def see_files(paths: Iterable[str]) -> Iterator[SeenFile]:
+    """Those of some files and folders that this process sees."""
+    for path in paths:
+        try:
+            yield SeenFile(path, _size(path))
+        except OSError:  # whoever reads it says so
+            continue
+
+
+def _size(path: str) -> int:
+    is_folder = os.path.isdir(path)  # noqa: PTH112  # bytes that are not text
+    return _OF_FOLDER if is_folder else os.stat(path).st_size  # noqa: PTH116
+
+
+def _why_unseen(file: SeenFile) -> str | None:
     try:
-        return -1 if path.is_dir() else path.stat().st_size
-    except OSError:
-        return None
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-@contextmanager
-def _marked(folder: Path) -> Iterator[tuple[str, str]]:
-    """A file with a random content in a folder inside the `with`."""
-    content = secrets.token_hex(16)
-    mark = folder / f"{_MARK}{content[:8]}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        mark.write_text(content)
+        size = _size(file.path)
     except OSError as error:
-        raise BadOutput(
-            f"{folder}: cannot be written into ({error.strerror}); choose another --out"
-        ) from error
+        came = error.strerror or type(error).__name__
+    else:
+        came = "" if size == file.size else f"{_described(size)} instead of {_described(file.size)}"
+    if not came:
+        return None
+    return (
+        f"{shown_name(file.path)}: not seen there as by the driver ({came}); mount the folder under the same "
+        "path on all nodes"
+    )
+
+
+def _described(size: int) -> str:
+    return "a folder" if size == _OF_FOLDER else f"a file of {size} bytes"
+
+
+def _why_unmarked(mark: Mark) -> str | None:
+    folder = Path(mark.path).parent
     try:
-        yield str(mark), content
-    finally:
-        mark.unlink(missing_ok=True)
+        seen = Path(mark.path).read_text() == mark.content
+    except (OSError, UnicodeDecodeError):
+        seen = False
+    if not seen:
+        return (
+            f"{shown_name(str(folder))}: expected the folder that the command writes into, got another or "
+            "none; --out must lie on a folder that all nodes see under one path"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{shown_name(str(folder))}: permission denied there; let the user of Ray write into --out"
+    return None

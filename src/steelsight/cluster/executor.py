@@ -6,83 +6,55 @@ training does from its checkpoint. One that kills its worker three times is name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any, ClassVar, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
-import ray
-
-from steelsight.cluster.checks import expect_of_nodes
-from steelsight.cluster.connect import LOCAL, connect
+from steelsight.cluster.checked_nodes import expect_of_nodes
 from steelsight.cluster.nodes import cores_by_node
+from steelsight.cluster.refusals import MOST_DEATHS, Say, silent
 from steelsight.cluster.running import Death, Running
 from steelsight.errors import BadInput, WorkIncomplete
 from steelsight.executor import Receive, Results, Work
-from steelsight.runtime.processor import processor_type
 
-__all__ = ["MOST_DEATHS", "RayExecutor", "ray_executor"]
-
-MOST_DEATHS: Final = 3  # of the worker of one task
+__all__ = ["RayExecutor"]
 
 Result = TypeVar("Result")
-Say = Callable[[str], None]
-
-
-def _silent(_line: str) -> None:
-    """Say nothing."""
-
-
-@contextmanager
-def ray_executor(address: str, say: Say = _silent) -> Iterator[RayExecutor]:
-    """An executor on a cluster, to which this process is connected inside the `with`.
-
-    address  auto = the cluster that runs here; local = Ray on this computer, started for this process; or
-             the address HOST:PORT of a cluster that this computer is a node of
-    say      receives remarks, one line each
-    raises   BadCluster where there is no such cluster
-    """
-    connected = nullcontext() if ray.is_initialized() else connect(address)  # a connection is used and stays
-    with connected:
-        yield RayExecutor(say, grows=address != LOCAL)
 
 
 class RayExecutor:
-    """Does tasks on the cluster that this process is connected to."""
+    """Does tasks on the cluster that this process is connected to, see `connect`."""
 
     concurrent: ClassVar[bool] = True
 
-    def __init__(self, say: Say = _silent, *, grows: bool = False) -> None:
+    def __init__(self, say: Say = silent, *, grows: bool = False) -> None:
         """Make an executor.
 
+        say    receives remarks, one line each
         grows  whether further computers may join the cluster
         """
         self.say = say
         self.grows = grows
 
     def run(self, work: Work[Any, Any, Result], receive: Receive) -> Results[Result]:
-        """Do all tasks; others as `Executor.run`.
+        """Do all tasks, on nodes with the facts, files and folders of this computer; as `Executor.run`.
 
         raises  WorkIncomplete naming the tasks whose workers died three times, when all others are done;
-                BadInput where no node has the cores of a task, or a node lacks a folder or has other software
+                BadInput where no node has the cores of a task; BadCluster where every node is refused
         """
         self._check_cores(work.cores)
-        processors = {processor_type()}
         with (
-            expect_of_nodes(work.reads, work.writes) as expected,
-            Running(work, expected, MOST_DEATHS) as running,
+            expect_of_nodes(work.reads, work.writes, work.facts) as expected,
+            Running(work, expected, self.say) as running,
         ):
-            while running.tasks:
+            while running.unfinished:
                 ended = running.wait()
                 running.give_events(receive)
                 for index in ended:
                     outcome = running.take(index)
                     if isinstance(outcome, Death):
                         self._note_death(work.names[index], outcome)
-                        continue
-                    if outcome.processor not in processors:
-                        processors.add(outcome.processor)
-                        self._note_processor(work.names[index], outcome.processor)
-                    yield index, outcome.result
+                    elif outcome is not None:
+                        yield index, outcome.result
             _refuse_incomplete(work.names, running.given_up)
 
     def _check_cores(self, cores: int) -> None:
@@ -101,12 +73,6 @@ class RayExecutor:
         self.say(
             f"{name}: its worker died ({death.reason}), {death.number} of {MOST_DEATHS} times; "
             + ("it continues from what it has written" if further else "it is given up, the others go on")
-        )
-
-    def _note_processor(self, name: str, other: str) -> None:
-        self.say(
-            f"{name}: done on {other}, this computer has {processor_type()}; its figures may differ from "
-            "those of this computer in their last digits"
         )
 
 

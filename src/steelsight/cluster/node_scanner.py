@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import tempfile
 from collections.abc import Mapping
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from steelsight.cluster.checks import Expected, NodeReport, not_installed, why_refused
 from steelsight.errors import SteelsightError
-from steelsight.names import shown_name
 from steelsight.runtime.bundle.open import CARD_FILE, Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.runtime.parity.verify import verify_bundle
@@ -24,17 +23,7 @@ from steelsight.runtime.scan.parts import PartRows, seal_part
 from steelsight.runtime.scan.plan import sheets_of
 from steelsight.types import Reason
 
-__all__ = ["NodeReport", "NodeScanner", "NodeSettings", "ScannedPart", "SeenFile", "bundle_files"]
-
-_OF_PROCESSOR = ("machine", "processor", "engine")  # facts in which nodes of a mixed scan may differ
-
-
-@dataclass(frozen=True)
-class SeenFile:
-    """A file of the plan that every node must see as the driver does."""
-
-    path: str
-    size: int  # bytes
+__all__ = ["NodeScanner", "NodeSettings", "ScannedPart", "bundle_files"]
 
 
 @dataclass(frozen=True)
@@ -44,18 +33,7 @@ class NodeSettings:
     bundle: str  # the folder that the driver opened, for messages
     plan: str  # checksum of the plan
     options: ScanOptions
-    machine: Mapping[str, str]  # `output.machine_facts` of the driver
-    mixed: bool
-    files: tuple[SeenFile, ...]  # none where all sheets lie in object storage
-
-
-@dataclass(frozen=True)
-class NodeReport:
-    """What a node is, and why it cannot be used; None = it can."""
-
-    node: str  # id of Ray
-    host: str
-    refusal: str | None
+    expected: Expected  # its facts are `output.machine_facts` of the driver
 
 
 @dataclass(frozen=True)
@@ -87,7 +65,7 @@ class NodeScanner:
         except SteelsightError as error:
             refusal = str(error)
         except ModuleNotFoundError as error:
-            refusal = f"{error.name} is not installed there; install the same packages on all nodes"
+            refusal = not_installed(error)
         return NodeReport(node, socket.gethostname(), refusal)
 
     def scan(self, part: int, rows: pa.Table) -> ScannedPart:
@@ -111,11 +89,11 @@ class NodeScanner:
         bundle = replace(_bundle_of(files), folder=Path(settings.bundle))
         options = settings.options
         engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)
-        refusal = _refusal(bundle, engine, settings)
+        refusal = _refusal(bundle, engine, settings.expected)
         if refusal is None:
             facts = machine_facts(engine)
             self._processor = f"{facts['processor']}; {facts['engine']}"
-            rows = PartRows(bundle.card, settings.plan, options.heatmaps, mixed=settings.mixed)
+            rows = PartRows(bundle.card, settings.plan, options.heatmaps, mixed=settings.expected.mixed)
             self._scanner = PartScanner(bundle, engine, rows)
             self._scanner.warm_up()
         return refusal
@@ -130,41 +108,16 @@ def _bundle_of(files: Mapping[str, bytes]) -> Bundle:
         return open_bundle(folder)
 
 
-def _refusal(bundle: Bundle, engine: Engine, settings: NodeSettings) -> str | None:
+def _refusal(bundle: Bundle, engine: Engine, expected: Expected) -> str | None:
     """Why this node must not scan parts; None = it may."""
-    facts = machine_facts(engine)
-    differs = {
-        key: f"{key} {facts[key]}, there {wanted}"
-        for key, wanted in settings.machine.items()
-        if facts[key] != wanted
-    }
-    of_versions = [words for key, words in differs.items() if key not in _OF_PROCESSOR]
-    if of_versions:
-        return f"expected the versions of the driver, got {'; '.join(of_versions)}; install the same there"
-    if differs and not settings.mixed:
-        return (
-            "rows are equal on equal machines only, and it differs from the driver: "
-            f"{'; '.join(differs.values())}; leave the node out, or use --mixed, which writes the processor "
-            "into each row"
-        )
-    if settings.mixed and (
-        broken := [text for each in verify_bundle(bundle, threads=1) for text in each.broken]
-    ):
-        return f"the bundle does not agree with its model there: {'; '.join(broken)}; leave the node out"
-    return next(filter(None, map(_unseen, settings.files)), None)
-
-
-def _unseen(file: SeenFile) -> str | None:
-    """Why a file is not that which the driver sees; None = it is."""
-    try:
-        size = os.stat(file.path).st_size  # noqa: PTH116  # bytes that are not text
-    except OSError as error:
-        came = error.strerror or type(error).__name__
-    else:
-        came = "" if size == file.size else f"a file of {size} bytes instead of {file.size}"
-    if not came:
-        return None
+    refusal = why_refused(expected, machine_facts(engine))
+    if refusal is not None or not expected.mixed:
+        return refusal
+    broken = [
+        text for each in verify_bundle(bundle, threads=1, engines=[engine.name]) for text in each.broken
+    ]
     return (
-        f"{shown_name(file.path)}: not seen there as by the driver ({came}); mount the folder under the same "
-        "path on all nodes, or name sheets in object storage"
+        f"the bundle does not agree with its model there: {'; '.join(broken)}; leave the node out"
+        if broken
+        else None
     )

@@ -8,19 +8,29 @@ from typing import Any, Final, cast
 
 import ray
 
-__all__ = ["cores_by_node", "host_of", "still_there"]
+__all__ = ["LOOK_S", "cores_by_node", "gpus_by_node", "host_of", "still_there"]
 
 NODE_DEATH_S: Final = 15.0  # until Ray tells that a node is gone
+LOOK_S: Final = 2.0  # between looks at which nodes there are
 
 
 def cores_by_node() -> dict[str, int]:
     """Processor cores of every node that is alive, by Ray's id of the node."""
-    return {each["NodeID"]: int(each["Resources"].get("CPU", 0)) for each in _nodes() if each["Alive"]}
+    return _by_node("CPU")
+
+
+def gpus_by_node() -> dict[str, int]:
+    """GPUs of every node that is alive, by Ray's id of the node."""
+    return _by_node("GPU")
 
 
 def host_of(node: str) -> str:
     """The host name of a node."""
     return next((str(each["NodeManagerHostname"]) for each in _nodes() if each["NodeID"] == node), node)
+
+
+def _by_node(resource: str) -> dict[str, int]:
+    return {each["NodeID"]: int(each["Resources"].get(resource, 0)) for each in _nodes() if each["Alive"]}
 
 
 def _nodes() -> list[dict[str, Any]]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+import socket
+import time
+from collections import Counter, deque
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
@@ -17,15 +21,16 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from steelsight.cluster.checks import Expected, check_node
+from steelsight.cluster.checked_nodes import CheckedNodes
+from steelsight.cluster.checks import Expected, NodeReport, not_installed
 from steelsight.cluster.packing import Packed, pack, unpack
-from steelsight.errors import BadInput
+from steelsight.cluster.refusals import MOST_DEATHS, Say, silent
 from steelsight.executor import Event, Receive, Work
-from steelsight.runtime.processor import processor_type
 
 __all__ = ["Death", "Running", "TaskResult"]
 
 _POLL_SECONDS: Final = 0.2  # between looks at the events that have come
+_NODE_LABEL: Final = "ray.io/node-id"
 _DEATHS: Final[dict[type[Exception], str]] = {
     OutOfMemoryError: "its node ran out of memory",
     NodeDiedError: "its node has gone",
@@ -41,7 +46,6 @@ class TaskResult(Generic[Result]):
     """The result of a task."""
 
     result: Result
-    processor: str  # its type, where the task was done
 
 
 @dataclass(frozen=True)
@@ -52,24 +56,32 @@ class Death:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A task that Ray has."""
+
+    reference: Any
+    nodes: frozenset[str]  # on one of which it runs, as soon as there is room
+
+
 class Running:
     """The tasks that are not done yet; the `with` gives up those that are left at its end."""
 
-    def __init__(self, work: Work[Any, Any, Any], expected: Expected, most_deaths: int) -> None:
-        """Begin all tasks; each is given up when its worker has died `most_deaths` times."""
+    def __init__(self, work: Work[Any, Any, Any], expected: Expected, say: Say = silent) -> None:
+        """Begin nothing yet.
+
+        say  receives a line for each node that is refused
+        """
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         self.events: Any = ray.remote(_Events).options(num_cpus=0, scheduling_strategy=here).remote()
         self.packed = ray.put(pack((work.function, work.shared, work.tasks)))
-        self.expected = expected
-        self.most_deaths = most_deaths
-        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        gpus = 1 if resources.get("GPU", 0) >= 1 else 0
-        self.perform = ray.remote(_perform).options(num_cpus=work.cores, num_gpus=gpus, max_retries=0)
+        self.nodes = CheckedNodes(expected, work.facts, work.cores, say)
+        self.cores = work.cores
+        self.perform = ray.remote(_perform)
         self.deaths: Counter[int] = Counter()
         self.given_up: dict[int, str] = {}  # by task, the reason
-        self.tasks: dict[int, Any] = {}
-        for index in range(len(work.tasks)):
-            self._start(index)
+        self.waiting = deque(range(len(work.tasks)))
+        self.begun: dict[int, _Begun] = {}
 
     def __enter__(self) -> Running:
         return self
@@ -79,42 +91,79 @@ class Running:
     ) -> None:
         if not ray.is_initialized():  # the tasks ended with the connection; a call would start another Ray
             return
-        for reference in self.tasks.values():
-            ray.cancel(reference, force=True)
+        for begun in self.begun.values():
+            ray.cancel(begun.reference, force=True)
+        self.nodes.end()
         ray.kill(self.events)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether tasks wait or are being done."""
+        return bool(self.waiting or self.begun)
+
     def wait(self) -> list[int]:
-        """The tasks that have ended, perhaps none, after a short time at most."""
-        ended, _ = ray.wait(list(self.tasks.values()), num_returns=1, timeout=_POLL_SECONDS)
-        return [index for index, reference in self.tasks.items() if reference in ended]
+        """The tasks that have ended, perhaps none, after a short time at most.
+
+        raises  BadCluster where no node is left for those that wait
+        """
+        self._fill()
+        if not self.begun:
+            time.sleep(_POLL_SECONDS)
+            return []
+        references = [begun.reference for begun in self.begun.values()]
+        ended, _ = ray.wait(references, num_returns=1, timeout=_POLL_SECONDS)
+        return [index for index, begun in self.begun.items() if begun.reference in ended]
 
     def give_events(self, receive: Receive) -> None:
         """Give the events on that have come."""
         for index, event in ray.get(self.events.take.remote()):
             receive(index, event)
 
-    def take(self, index: int) -> TaskResult[Any] | Death:
-        """The outcome of a task that has ended; one whose worker died is begun again, or given up.
+    def take(self, index: int) -> TaskResult[Any] | Death | None:
+        """The outcome of a task that has ended; None where its node is refused, so that it waits again.
 
+        One whose worker died waits again too, or is given up.
         raises  what the task raised
         """
-        reference = self.tasks.pop(index)
+        reference = self.begun.pop(index).reference
         try:
-            outcome: TaskResult[Any] = ray.get(reference)
+            outcome: TaskResult[Any] | NodeReport = ray.get(reference)
         except RayTaskError as error:
             _raise_cause(error)
         except tuple(_DEATHS) as error:
             self.deaths[index] += 1
             reason = next(words for kind, words in _DEATHS.items() if isinstance(error, kind))
-            if self.deaths[index] < self.most_deaths:
-                self._start(index)
+            if self.deaths[index] < MOST_DEATHS:
+                self.waiting.appendleft(index)
             else:
                 self.given_up[index] = reason
             return Death(self.deaths[index], reason)
+        if isinstance(outcome, NodeReport):
+            self.nodes.refuse(outcome)
+            self.waiting.appendleft(index)
+            return None
         return outcome
 
-    def _start(self, index: int) -> None:
-        self.tasks[index] = self.perform.remote(self.packed, index, self.events, self.expected)
+    def _fill(self) -> None:
+        """Begin as many tasks as the nodes have room for; Ray chooses among the nodes."""
+        room = self.nodes.room()
+        for index, begun in list(self.begun.items()):
+            if not begun.nodes & self.nodes.alive.keys():  # it would wait for ever
+                ray.cancel(begun.reference, force=True)
+                del self.begun[index]
+                self.waiting.appendleft(index)
+        while self.waiting and len(self.begun) < sum(room.values()):
+            self._begin(self.waiting.popleft(), frozenset(room))
+
+    def _begin(self, index: int, nodes: frozenset[str]) -> None:
+        task = self.perform.options(
+            num_cpus=self.cores,
+            num_gpus=self.nodes.gpus,
+            max_retries=0,
+            label_selector={_NODE_LABEL: f"in({','.join(sorted(nodes))})"},
+        )
+        reference = task.remote(self.packed, index, self.events, str(Path.cwd()))
+        self.begun[index] = _Begun(reference, nodes)
 
 
 class _Events:
@@ -133,13 +182,20 @@ class _Events:
         return kept
 
 
-def _perform(packed: Packed, index: int, events: Any, expected: Expected) -> TaskResult[Any]:
-    """Do one task: this is what Ray calls, in a process of its own."""
-    check_node(expected)
-    function, shared, tasks = unpack(packed)
+def _perform(packed: Packed, index: int, events: Any, folder: str) -> TaskResult[Any] | NodeReport:
+    """Do one task: this is what Ray calls, in a process of its own.
+
+    folder  the current one where the command runs, to which relative paths refer
+    """
+    if Path(folder).is_dir():
+        os.chdir(folder)
     sender = _Sender(index, events)
     try:
-        return TaskResult(function(shared, tasks[index], sender), processor_type())
+        function, shared, tasks = unpack(packed)
+        return TaskResult(function(shared, tasks[index], sender))
+    except ModuleNotFoundError as error:
+        node = ray.get_runtime_context().get_node_id()
+        return NodeReport(node, socket.gethostname(), not_installed(error))
     finally:
         sender.wait()
 
@@ -164,9 +220,4 @@ class _Sender:
 
 def _raise_cause(error: RayTaskError) -> NoReturn:
     """Raise what a task raised, from Ray's account of it."""
-    if "failed to import" in str(error) or isinstance(error.cause, ModuleNotFoundError):
-        raise BadInput(
-            "--ray: a node cannot import steelsight or what it needs; install the same version, with the "
-            "same extras, on all nodes"
-        ) from error
     raise error.cause if isinstance(error.cause, Exception) else error from error

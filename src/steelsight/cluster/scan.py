@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,43 +21,38 @@ from ray.exceptions import (
 )
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from steelsight.cluster.node_scanner import (
-    NodeReport,
-    NodeScanner,
-    NodeSettings,
-    ScannedPart,
-    SeenFile,
-    bundle_files,
-)
-from steelsight.cluster.nodes import cores_by_node, host_of, still_there
+from steelsight.cluster.checks import Expected, NodeReport, see_files
+from steelsight.cluster.node_scanner import NodeScanner, NodeSettings, ScannedPart, bundle_files
+from steelsight.cluster.nodes import LOOK_S, cores_by_node, host_of, still_there
+from steelsight.cluster.refusals import MOST_DEATHS, SHOWN, Refusals, Say, last_line, silent
 from steelsight.errors import BadCluster, BadSource, ScanIncomplete, SteelsightError
 from steelsight.files import replace_file
 from steelsight.names import shown_name
 from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
 from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.parts import part_path
+from steelsight.runtime.scan.worker_settings import WORKER_ENVIRONMENT
 
 __all__ = ["on_cluster"]
 
 IN_FLIGHT: Final = 2  # parts of one worker: one is scanned while the next lies ready
-MAX_DEATHS: Final = 3  # of workers at one part, which is then set aside
-LOOK_S: Final = 2.0  # between looks at which nodes there are
 NO_WORKER_S: Final = 180.0  # without a worker that is ready, after which the scan ends
 COMPARED: Final = 8  # files that every node must see as the driver does
-SHOWN: Final = 5  # parts, or reasons, that a message names
+_ADVICE: Final = "leave the node out, or use --mixed, which writes the processor into each row"
 
 
-def on_cluster(*, workers: int | None = None) -> RunParts:
+def on_cluster(*, workers: int | None = None, say: Say = silent) -> RunParts:
     """A function that scans the parts of a scan on the cluster that this process is connected to.
 
     Nodes that join are used, and parts of nodes that leave are scanned by others.
     In a mixed scan nodes of other processors than the driver's are used too, where the bundle agrees with its
     model there.
     workers  at most so many processes; None = one a processor core of the cluster
+    say      receives a line for each node that is refused
     """
 
     def run(job: ScanJob) -> Generator[FinishedPart, None, None]:
-        pool = _Pool(job, workers)
+        pool = _Pool(job, workers, say)
         try:
             while pool.unfinished:
                 pool.look_at_nodes()
@@ -85,27 +80,27 @@ class _Worker:
 class _Pool:
     """The workers of one scan, the parts that wait, and what is in flight."""
 
-    def __init__(self, job: ScanJob, workers: int | None) -> None:
+    def __init__(self, job: ScanJob, workers: int | None, say: Say) -> None:
         self.job = job
         self.most = workers
         self.waiting = deque(job.parts)
         self.workers: set[_Worker] = set()
         self.set_aside: dict[int, str] = {}  # part -> how its last worker ended
         self._deaths: dict[int, list[str]] = {}
-        self._failed: Counter[str] = Counter()  # node -> workers that died before their first part
-        self._refused: dict[str, NodeReport] = {}  # by node
+        self._refusals = Refusals(say)
         self._refs: dict[Any, _Worker] = {}
         self._looked = -LOOK_S
         self._worked = time.monotonic()  # when a worker was last ready
-        self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(NodeScanner)
+        environment = {"env_vars": dict(WORKER_ENVIRONMENT)}
+        self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, runtime_env=environment)(
+            NodeScanner
+        )
         self._files = ray.put(bundle_files(job.bundle))
         self._settings = NodeSettings(
             str(job.bundle.folder),
             job.plan.checksum,
             job.options,
-            dict(job.machine),
-            job.rows.mixed,
-            _files(job),
+            Expected(job.machine, tuple(see_files(_some_files(job))), advice=_ADVICE, mixed=job.rows.mixed),
         )
 
     @property
@@ -120,7 +115,7 @@ class _Pool:
             return
         self._looked = now
         cores = cores_by_node()
-        usable = {node: count for node, count in cores.items() if node not in self._refused}
+        usable = {node: count for node, count in cores.items() if node not in self._refusals}
         self._refuse_cluster(cores, usable, now)
         busy = Counter(worker.node for worker in self.workers)
         wanted = len(self.waiting) + sum(len(worker.parts) for worker in self.workers)
@@ -178,7 +173,7 @@ class _Pool:
                 words = (
                     f"{shown_name(answer.missing)}: missing there, and not for the driver; mount its folder"
                 )
-                self._refuse(NodeReport(worker.node, host_of(worker.node), words))
+                self._refuse(worker.node, words)
             else:
                 worker.parts.remove(answer.part)
                 self._fill(worker)
@@ -189,9 +184,10 @@ class _Pool:
         """A worker died or raised an error; raises what no other node would do better."""
         cause = error.cause if isinstance(error, RayTaskError) else None
         if not worker.opened:
-            self._count_failed_opening(worker, error)
+            self._refusals.count_failed(worker.node, error)
+            self._remove(worker)
         elif isinstance(cause, BadSource):  # its credentials or its clock, for example
-            self._refuse(NodeReport(worker.node, host_of(worker.node), str(cause)))
+            self._refuse(worker.node, str(cause))
         elif isinstance(cause, SteelsightError):
             raise type(cause)(f"node {host_of(worker.node)}: {cause}") from error
         else:
@@ -199,15 +195,15 @@ class _Pool:
 
     def _accept(self, worker: _Worker, report: NodeReport) -> None:
         if report.refusal is not None:
-            self._refuse(report)
+            self._refuse(report.node, report.refusal, report.host)
             return
         worker.opened = True
         self._fill(worker)
 
-    def _refuse(self, report: NodeReport) -> None:
+    def _refuse(self, node: str, reason: str, host: str | None = None) -> None:
         """Use a node no longer; the parts of its workers are scanned by others."""
-        self._refused[report.node] = report
-        for worker in [each for each in self.workers if each.node == report.node]:
+        self._refusals.refuse(node, reason, host)
+        for worker in [each for each in self.workers if each.node == node]:
             self._remove(worker)
 
     def _remove(self, worker: _Worker) -> None:
@@ -218,33 +214,25 @@ class _Pool:
         worker.parts.clear()
         ray.kill(worker.actor)
 
-    def _count_failed_opening(self, worker: _Worker, error: RayError) -> None:
-        """A worker ended before its first part; a node where that happens again and again is refused."""
-        self._failed[worker.node] += 1
-        self._remove(worker)
-        if self._failed[worker.node] >= MAX_DEATHS:
-            words = f"{MAX_DEATHS} workers died there before their first part ({_last_line(error)})"
-            self._refuse(NodeReport(worker.node, host_of(worker.node), words))
-
     def _count_death(self, worker: _Worker, error: RayError) -> None:
         """A worker ended: the part that it scanned may be the cause, where its node is still there."""
         if worker.parts:
             part = worker.parts[0]
             deaths = self._deaths.setdefault(part, [])
             deaths.append(worker.node)
-            if len(deaths) >= MAX_DEATHS:
+            if len(deaths) >= MOST_DEATHS:
                 deaths[:] = still_there(deaths)
-            if len(deaths) >= MAX_DEATHS:
+            if len(deaths) >= MOST_DEATHS:
                 worker.parts.popleft()
-                self.set_aside[part] = _last_line(error)
+                self.set_aside[part] = last_line(error)
         self._remove(worker)
 
     def _refuse_cluster(self, cores: dict[str, int], usable: dict[str, int], now: float) -> None:
         """Raise BadCluster where no node is left to scan on."""
         if any(worker.opened for worker in self.workers):
             self._worked = now
-        elif not any(usable.values()) and self._refused:
-            raise BadCluster(f"no node can be used: {'; '.join(_reasons(list(self._refused.values())))}")
+        elif not any(usable.values()) and any(node in self._refusals for node in cores):
+            self._refusals.raise_none_left(cores)
         elif now - self._worked > NO_WORKER_S:
             raise BadCluster(
                 f"no worker was ready for {NO_WORKER_S:.0f} s: the cluster has {sum(cores.values())} cores; "
@@ -252,38 +240,16 @@ class _Pool:
             )
 
 
-def _files(job: ScanJob) -> tuple[SeenFile, ...]:
+def _some_files(job: ScanJob) -> Iterator[str]:
     """Some files of the parts to scan, from all over the plan; none where all lie in object storage."""
-    found = []
     for number in job.parts[:: max(1, len(job.parts) // COMPARED)]:
-        for sheet in job.plan.part(number):
-            if sheet.reason is not None or is_address(sheet.path):
-                continue
-            with suppress(OSError):  # gone since it was listed; its row will tell
-                found.append(SeenFile(sheet.path, Path(sheet.path).stat().st_size))
-                break
-    return tuple(found)
-
-
-def _reasons(reports: Sequence[NodeReport]) -> list[str]:
-    """The different reasons for which nodes are refused, each with a node and how many more have it."""
-    hosts: dict[str, list[str]] = {}
-    for report in reports:
-        hosts.setdefault(str(report.refusal), []).append(report.host)
-    return [
-        f"{nodes[0]}{f' (and {len(nodes) - 1} more)' if len(nodes) > 1 else ''}: {refusal}"
-        for refusal, nodes in list(hosts.items())[:SHOWN]
-    ]
-
-
-def _last_line(error: RayError) -> str:
-    """What an error of Ray says last: its cause."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
+        sheets = (each for each in job.plan.part(number) if each.reason is None)
+        yield from islice((each.path for each in sheets if not is_address(each.path)), 1)
 
 
 def _incomplete(set_aside: dict[int, str]) -> str:
     first = sorted(set_aside)[:SHOWN]
-    parts = "; ".join(f"part {part}: {MAX_DEATHS} workers died at it ({set_aside[part]})" for part in first)
+    parts = "; ".join(f"part {part}: {MOST_DEATHS} workers died at it ({set_aside[part]})" for part in first)
     more = f"; and {len(set_aside) - SHOWN} more" if len(set_aside) > SHOWN else ""
     return (
         f"{parts}{more}; all other parts are complete; run the same command again, on nodes with more memory "

@@ -20,6 +20,7 @@ from steelsight.executor import Event, Executor, LocalExecutor, Receive, Send, W
 from steelsight.reports.figures.style import svg_figures, svg_wanted
 from steelsight.sheets.grouping.splits import Split
 from steelsight.training.dataset import SheetData
+from steelsight.training.facts import facts_of
 from steelsight.training.loop.progress import NoProgress, TrainingProgress, describe_epoch
 from steelsight.training.loop.state import EpochRow
 from steelsight.training.recipe import Recipe
@@ -94,7 +95,7 @@ class TrainingTasks:
     shared: Any
     tasks: Sequence[Any]
     names: Sequence[str]
-    recipes: Sequence[Recipe]  # for the number of cores
+    recipes: Sequence[Recipe]  # for the number of cores, and the software
     reads: Sequence[Path]
     writes: Sequence[Path]
 
@@ -116,6 +117,7 @@ def run_trainings(
         cores=max((_cores(recipe) for recipe in tasks.recipes), default=1),
         reads=tasks.reads,
         writes=tasks.writes,
+        facts=facts_of([recipe.model.name for recipe in tasks.recipes]),
     )
     receive = _prefixed(progress, tasks.names) if concurrent else _replayed(progress, tasks.names)
     with closing(executor.run(work, receive)) as ended:  # its tasks end before the caller goes on

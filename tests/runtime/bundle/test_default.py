@@ -35,6 +35,12 @@ def test_the_packages_bundles_are_small_and_complete(name: str) -> None:
     assert all(each.broken == () for each in found)
 
 
+def test_only_the_engines_that_are_asked_for_run() -> None:
+    pytest.importorskip("onnxruntime")
+    [only] = verify_bundle(BUNDLES["fast"], threads=1, engines=["onnxruntime"])
+    assert only.parity.engine.startswith("ONNX Runtime ")
+
+
 def test_every_folder_is_a_bundle_and_has_its_target() -> None:
     assert "fast" in BUNDLES
     assert sorted(BUNDLES) == sorted(path.name for path in FOLDER.iterdir())

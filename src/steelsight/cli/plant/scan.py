@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,6 +11,7 @@ import typer
 
 from steelsight.cli.boundary import INTERRUPTED
 from steelsight.cli.console import BundleArgument, JsonFlag, emit_json, print_line, progress_bar
+from steelsight.cli.executor import connected
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
 from steelsight.runtime.drift import AS_USUAL, UNDECIDED, Drift
@@ -122,13 +121,11 @@ def _scan_on_cluster(
     address: str,
     mixed: bool,
 ) -> ScanReport:
-    from steelsight.cluster.connect import connect
-    from steelsight.cluster.scan import on_cluster
-    from steelsight.runtime.scan.run import scan as run
+    with connected(address), progress_bar("scanning") as progress:
+        from steelsight.cluster.scan import on_cluster
+        from steelsight.runtime.scan.run import scan as run
 
-    # Ray prints what happens to its nodes on stdout, which is that of results.
-    with connect(address), redirect_stdout(sys.stderr), progress_bar("scanning") as progress:
-        run_parts = on_cluster(workers=workers)
+        run_parts = on_cluster(workers=workers, say=print_line)
         return run(bundle, sources, out, options, progress=progress, run_parts=run_parts, mixed=mixed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,18 +38,21 @@ class Verified:
     broken: tuple[str, ...]  # the bounds it breaks, in words; none = it agrees with its source
 
 
-def verify_bundle(bundle: Path | Bundle, *, threads: int = 0) -> list[Verified]:
-    """Run every installed engine on the probe sheets, at the card's precision.
+def verify_bundle(
+    bundle: Path | Bundle, *, threads: int = 0, engines: Sequence[EngineName] | None = None
+) -> list[Verified]:
+    """Run engines on the probe sheets, at the card's precision.
 
     bundle   its folder, or the opened bundle
     threads  processor threads; 0 = the engine's own choice
+    engines  their names; None = every one that is installed
     raises   BadBundle where the bundle carries no probes, or is refused when opened
     """
     if isinstance(bundle, Path):
         bundle = open_bundle(bundle)
     probes = read_probes(bundle)
     verified = []
-    for name in installed_engines():
+    for name in installed_engines() if engines is None else engines:
         precision: Precision = bundle.card.precision
         if name == "onnxruntime" and precision == "bf16":
             precision = "f32"  # bf16 is a mode of OpenVINO

@@ -24,6 +24,7 @@ from steelsight import errors
 from steelsight.errors import ScanIncomplete, SteelsightError
 from steelsight.runtime.scan.job import FinishedPart
 from steelsight.runtime.scan.output import remove_partial_files
+from steelsight.runtime.scan.worker_settings import WORKER_ENVIRONMENT
 
 __all__ = ["run_parts"]
 
@@ -32,12 +33,6 @@ _COMMAND: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from steelsight.runtime.scan.worker import main; main()"
 )
-_SETTINGS: Final = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
-    # Free large arrays at once: otherwise each part leaves holes that the arrays of the next do not fit into.
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MALLOC_MMAP_THRESHOLD_": str(2**18),  # bytes; glibc only
-}
 
 
 Answers: TypeAlias = "queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]]"
@@ -166,7 +161,7 @@ def _start(settings: Mapping[str, Any], answers: Answers) -> _Worker:
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env={**os.environ, **_SETTINGS},
+        env={**os.environ, **WORKER_ENVIRONMENT},
         start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends its workers
     )
     worker = _Worker(process, answers)

@@ -1,0 +1,74 @@
+"""The nodes of a cluster that are not used, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn
+
+from ray.exceptions import RayError
+
+from steelsight.cluster.checks import NodeReport
+from steelsight.cluster.nodes import host_of
+from steelsight.errors import BadCluster
+
+__all__ = ["MOST_DEATHS", "SHOWN", "Refusals", "Say", "last_line", "silent"]
+
+MOST_DEATHS: Final = 3  # of workers: at one part, at one task, or on a node before it has done anything
+SHOWN: Final = 5  # parts, or reasons, that a message names
+
+Say = Callable[[str], None]
+
+
+def silent(_line: str) -> None:
+    """Say nothing."""
+
+
+class Refusals:
+    """The nodes of a cluster that are not used.
+
+    say  receives one line for each
+    """
+
+    def __init__(self, say: Say = silent) -> None:
+        self.say = say
+        self._reports: dict[str, NodeReport] = {}
+        self._failed: Counter[str] = Counter()  # by node, the workers that died before they had done anything
+
+    def __contains__(self, node: str) -> bool:
+        return node in self._reports
+
+    def refuse(self, node: str, reason: str, host: str | None = None) -> None:
+        """Use a node no longer."""
+        if node in self._reports:
+            return
+        report = NodeReport(node, host or host_of(node), reason)
+        self._reports[node] = report
+        self.say(f"node {report.host} is not used: {reason}")
+
+    def count_failed(self, node: str, error: RayError) -> bool:
+        """Count a worker that died before it had done anything; whether its node is refused for that."""
+        self._failed[node] += 1
+        if self._failed[node] >= MOST_DEATHS:
+            self.refuse(node, f"{MOST_DEATHS} workers died there before they began ({last_line(error)})")
+        return node in self
+
+    def raise_none_left(self, nodes: Iterable[str]) -> NoReturn:
+        """Raise BadCluster with the different reasons for which nodes are refused.
+
+        nodes  those that there are; their reasons are told
+        """
+        hosts: dict[str, list[str]] = {}
+        for node in nodes:
+            if node in self._reports:
+                hosts.setdefault(str(self._reports[node].refusal), []).append(self._reports[node].host)
+        reasons = [
+            f"{names[0]}{f' (and {len(names) - 1} more)' if len(names) > 1 else ''}: {reason}"
+            for reason, names in list(hosts.items())[:SHOWN]
+        ]
+        raise BadCluster(f"no node can be used: {'; '.join(reasons)}")
+
+
+def last_line(error: RayError) -> str:
+    """What an error of Ray says last: its cause."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:200]
