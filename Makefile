@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 SRC    := src tests benchmarks
 # Tests that share an expensive fixture stay on one of two workers, see tests/conftest.py.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Compiled modules are kept, whatever the environment says: tests start hundreds of processes that import them.
+TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 PAGES := src/steelsight/service/pages
 
@@ -58,13 +60,13 @@ imports: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -m 'not long'
+	$(TESTING) $(BIN)/pytest $(PARALLEL) -m 'not long'
 
 coverage: $(VENV)/.installed  ## the same tests with branch coverage; fails below the threshold in pyproject.toml
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(PARALLEL) -m 'not long' --cov --cov-report=term
+	$(TESTING) $(BIN)/pytest $(PARALLEL) -m 'not long' --cov --cov-report=term
 
 test-plant: $(VENV)-plant/.installed  ## the plant's tests, without torch
-	OMP_NUM_THREADS=1 $(VENV)-plant/bin/pytest $(PARALLEL) -m 'not long'
+	$(TESTING) $(VENV)-plant/bin/pytest $(PARALLEL) -m 'not long'
 
 test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes docs/results/hardening.md
 	$(BIN)/pytest -m long -o faulthandler_timeout=7200  # the whole learning loop is one test

@@ -1,6 +1,7 @@
 """Fixtures shared by every room, and run-time checking of the array annotations of the whole package."""
 
 import datetime
+import functools
 import importlib.util
 import json
 import os
@@ -11,8 +12,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer.testing
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
+from tests.databases import (
+    address,
+    cluster,
+    database,
+    ledger,
+    postgresql_template,
+    sqlite_ledger,
+    sqlite_template,
+)
+
+__all__ = [
+    "address",
+    "cluster",
+    "database",
+    "ledger",
+    "postgresql_template",
+    "sqlite_ledger",
+    "sqlite_template",
+]
 
 _hook = install_import_hook("steelsight", "beartype.beartype")
 
@@ -111,6 +132,18 @@ def _no_wait_for_the_disk() -> Iterator[None]:
     """Files are written and renamed as ever; no test loses power, so none waits for the disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
+        if importlib.util.find_spec("sqlalchemy") is not None:
+            from steelsight.ledger.database.connect import PRAGMAS
+
+            patch.setitem(PRAGMAS, "synchronous", ("OFF", 0))  # SQLite waits by itself
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _commands_made_once() -> Iterator[None]:
+    """Typer makes all commands anew for every call of a `CliRunner`, which takes a tenth of a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.testing._get_command))
         yield
 
 

@@ -133,9 +133,7 @@ def test_workers_bound_the_processes_of_a_command(nodes, ray_head, make_bundle, 
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures(
-    "nodes"
-)  # which began before the store: they have neither its address nor credentials
+@pytest.mark.usefixtures("nodes")  # begun before the store: they have no address and credentials of it
 def test_the_driver_alone_writes_to_object_storage(scan, local, monkeypatch):
     with serve_objects(monkeypatch) as (client, troubles):
         troubles.at_every(4, ["slow_down", "error"])

@@ -18,6 +18,10 @@ from steelsight.ledger.database import migrate, schema
 from steelsight.ledger.database.connect import connect, file_system, parse_url
 from steelsight.ledger.database.open import create_ledger, open_ledger
 
+SYNCHRONOUS = connect_module.PRAGMAS[
+    "synchronous"
+]  # before `tests/conftest.py` replaces it: no test loses power
+
 
 def test_the_tables_are_those_of_the_schema(ledger):
     with ledger.engine.connect() as connection:
@@ -31,12 +35,15 @@ def test_the_newest_revision_is_named():
     assert ScriptDirectory.from_config(migrate._config()).get_current_head() == migrate.HEAD
 
 
-def test_sqlite_keeps_what_was_committed(sqlite_ledger):
-    with sqlite_ledger.read() as connection:
+def test_sqlite_keeps_what_was_committed(tmp_path, monkeypatch):
+    monkeypatch.setitem(connect_module.PRAGMAS, "synchronous", SYNCHRONOUS)
+    made = create_ledger(str(tmp_path / "ledger.db"))
+    with made.read() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "recursive_triggers", "foreign_keys")
         }
+    made.close()
     assert values == {"journal_mode": "wal", "synchronous": 2, "recursive_triggers": 1, "foreign_keys": 1}
 
 

@@ -1,4 +1,4 @@
-"""A small bundle, sheets, and ledgers in both kinds of database."""
+"""A small bundle, the package's own, and sheets."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,18 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 
 from PIL import Image
-from tests.ledger.conftest import address, cluster, ledger, sqlite_ledger
 from tests.runtime.conftest import graph_bytes, make_bundle
 
-from steelsight.runtime.engine.inspector import load
+from steelsight.runtime.bundle.default import default_bundle
+from steelsight.runtime.engine.inspector import Inspector, load
 
-__all__ = ["address", "cluster", "graph_bytes", "ledger", "make_bundle", "sqlite_ledger"]
+__all__ = ["graph_bytes", "make_bundle"]
+
+
+@pytest.fixture(scope="session")
+def packaged() -> Inspector:
+    """The package's own bundle, opened once."""
+    return load(default_bundle(), threads=1)
 
 
 @pytest.fixture

@@ -7,15 +7,12 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
-from tests.service.conftest import address, cluster, ledger, sqlite_ledger
 
 from steelsight.errors import BadEntry, LeaseLost
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.proof.verify import verify
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.service.console import SharedWriter
-
-__all__ = ["address", "cluster", "ledger", "sqlite_ledger"]
 
 
 def wait_for(condition):

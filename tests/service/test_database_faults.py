@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, select, text
-from tests.ledger.conftest import Cluster, _binaries, judged
+from tests.databases import Cluster, postgresql_binaries
+from tests.ledger.conftest import judged
 
 from steelsight.errors import BadOutput
 from steelsight.ledger.database import schema
@@ -33,7 +34,7 @@ SHORT_AND_LONG = [2, pytest.param(10, marks=pytest.mark.long)]
 @pytest.fixture(scope="module")
 def own_cluster():
     """A server that these tests may kill."""
-    binaries = _binaries()
+    binaries = postgresql_binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:

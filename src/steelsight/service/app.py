@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -88,18 +88,17 @@ def _deliveries(delivery: Delivery, service: Service) -> PartState:
 
 
 def _add_routes(app: FastAPI) -> None:
-    api = APIRouter(prefix=API)
+    # Without a prefix FastAPI would look for empty paths now, and build every route twice.
     own = (inspect.router, sheets.router, reviews.router, plant.router, releases.router, access.router)
     for router in own:
-        api.include_router(router)
+        app.include_router(router, prefix=API)
 
-    @api.get("/openapi.json", dependencies=[Depends(needs(Permission.READ))], tags=["health"])
+    @app.get(f"{API}/openapi.json", dependencies=[Depends(needs(Permission.READ))], tags=["health"])
     async def openapi(request: Request) -> JSONResponse:
         """This description, for generators of clients."""
         document: dict[str, Any] = request.app.openapi()
         return JSONResponse(document)
 
-    app.include_router(api)
     app.include_router(access.pages_router)
     app.include_router(health.router)
 

@@ -7,15 +7,12 @@ import pytest
 pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 pytest.importorskip("argon2", reason="needs the extra [serve]")
 
-from tests.ledger.conftest import cluster
 from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.ledger.database import accounts as tables
 from steelsight.ledger.database.open import create_ledger, opened
 from steelsight.ledger.proof.verify import verify
-
-__all__ = ["cluster"]
 
 PASSWORD = "oil on the third stand"
 

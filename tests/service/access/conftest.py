@@ -9,7 +9,6 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
-from tests.service.conftest import address, cluster, ledger, sqlite_ledger
 
 from steelsight.ledger.database.accounts import sessions
 from steelsight.ledger.database.schema import events
@@ -27,8 +26,6 @@ from steelsight.service.bundles import Bundles
 from steelsight.service.console import SharedWriter
 from steelsight.service.context import Service
 from steelsight.service.settings.load import Settings
-
-__all__ = ["address", "cluster", "ledger", "sqlite_ledger"]
 
 FAST = {"argon2_passes": 1, "argon2_memory_kib": 8, "argon2_lanes": 1}  # hashes of a test need no strength
 

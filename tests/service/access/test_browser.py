@@ -9,12 +9,12 @@ import pytest
 import uvicorn
 from tests.service import chromium
 from tests.service.access.conftest import FAST, event_names
-from tests.service.api.conftest import make_service, packaged
+from tests.service.api.conftest import make_service
 
 from steelsight.service.access.accounts import first_login
 from steelsight.service.app import build_app
 
-__all__ = ["make_service", "packaged"]
+__all__ = ["make_service"]
 
 pytestmark = [
     pytest.mark.browser,

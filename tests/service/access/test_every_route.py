@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.service.access.conftest import FAST, SAME, bearer, cookie, expired_session, session_of, token_of
-from tests.service.api.conftest import connect, make_service, packaged
+from tests.service.api.conftest import connect, make_service
 
 from steelsight.ledger.chain.entries import Event
 from steelsight.ledger.writing.writer import now_us
@@ -14,7 +14,7 @@ from steelsight.service.access.sessions import revoke_sessions
 from steelsight.service.access.tokens import revoke_token
 from steelsight.service.app import build_app
 
-__all__ = ["connect", "make_service", "packaged"]
+__all__ = ["connect", "make_service"]
 
 PUBLIC = "public"  # nobody needs to be known
 KNOWN = "known"  # any session and any token

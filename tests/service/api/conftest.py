@@ -15,11 +15,8 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
-from tests.service.conftest import address, cluster, ledger, sqlite_ledger
 
 from steelsight.ledger.images.store import ImageStore
-from steelsight.runtime.bundle.default import default_bundle
-from steelsight.runtime.engine.inspector import Inspector, load
 from steelsight.service.access.roles import Permission
 from steelsight.service.access.tokens import create_token
 from steelsight.service.app import build_app
@@ -28,8 +25,6 @@ from steelsight.service.console import SharedWriter
 from steelsight.service.context import Service
 from steelsight.service.serving.run import server_options
 from steelsight.service.settings.load import Settings
-
-__all__ = ["address", "cluster", "ledger", "sqlite_ledger"]
 
 LOCAL = "http://127.0.0.1:8080"
 
@@ -41,12 +36,6 @@ def jpeg(number: int = 0, size: tuple[int, int] = (96, 160)) -> bytes:
     gray = np.clip(rng.normal(110, 25, size), 0, 255).astype(np.uint8)
     Image.fromarray(gray).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
-
-
-@pytest.fixture(scope="session")
-def packaged() -> Inspector:
-    """The package's own bundle, opened once."""
-    return load(default_bundle(), threads=1)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.ledger.conftest import Cluster, _binaries
+from tests.databases import Cluster, postgresql_binaries
 from tests.service.api.conftest import jpeg, refused, send
 from tests.service.test_console import wait_for
 
@@ -40,10 +40,10 @@ def test_a_fault_is_told_and_nothing_is_written(lite_client, monkeypatch, owner,
     assert send(lite_client, jpeg(), "?record=true&item=a").status_code == 200
 
 
-@pytest.mark.skipif(_binaries() is None, reason="PostgreSQL is not installed (Debian: postgresql)")
+@pytest.mark.skipif(postgresql_binaries() is None, reason="PostgreSQL is not installed (Debian: postgresql)")
 def test_a_database_that_stops_is_told_and_everything_goes_on_when_it_is_back(make_service, connect):
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        cluster = Cluster(_binaries(), Path(folder))
+        cluster = Cluster(postgresql_binaries(), Path(folder))
         ledger = create_ledger(cluster.create("away"))
         try:
             stop_and_start(cluster, make_service(ledger), connect)

@@ -15,14 +15,13 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 from tests.service.access.conftest import make_parts
-from tests.service.conftest import address, cluster, ledger, sqlite_ledger
 from tests.service.events.receivers import LOOPBACK
 
 from steelsight.ledger.writing.writer import open_writer
 from steelsight.service.api.errors import add_error_handlers
 from steelsight.service.events.install import add_events, events_running
 
-__all__ = ["address", "cluster", "ledger", "make_parts", "sqlite_ledger"]
+__all__ = ["make_parts"]
 
 LONG_S = 60.0  # whatever takes longer has failed
 

@@ -9,14 +9,12 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
-from tests.service.api.conftest import jpeg, packaged
+from tests.service.api.conftest import jpeg
 
 from steelsight.runtime.engine.inspector import Inspector
 from steelsight.service.judging.entries import verdict_entry
 from steelsight.service.judging.queue import JudgeQueue
 from steelsight.service.problem import Problem
-
-__all__ = ["packaged"]
 
 
 class CountedInspector(Inspector):

@@ -9,8 +9,7 @@ pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
 from fastapi.testclient import TestClient
 from tests.service.access.conftest import FAST, cookie, session_of, user
-from tests.service.api.conftest import LOCAL, jpeg, make_service, packaged, serving
-from tests.service.conftest import address, cluster, ledger, sqlite_ledger
+from tests.service.api.conftest import LOCAL, jpeg, make_service, serving
 
 from steelsight.ledger.chain.draws import draw_value
 from steelsight.ledger.chain.entries import Draw, LedgerRegion, SheetSeen, VerdictGiven
@@ -18,7 +17,7 @@ from steelsight.ledger.writing.writer import now_us, open_writer
 from steelsight.service.access.roles import Role
 from steelsight.service.app import build_app
 
-__all__ = ["address", "cluster", "ledger", "make_service", "packaged", "sqlite_ledger"]
+__all__ = ["make_service"]
 
 CLASSES = ("none", "type 1", "type 2", "type 3", "type 4")
 PASSWORD = "oil on the third stand"

@@ -4,7 +4,6 @@ axe-core (MPL-2.0) comes with the package axe-playwright-python, which tests alo
 """
 
 import pytest
-from tests.service.conftest import graph_bytes, make_bundle
 from tests.service.pages.conftest import fill
 from tests.service.pages.test_coil import fill_coil
 from tests.service.pages.test_models import plant, policy
@@ -22,7 +21,7 @@ AXE = pytest.importorskip(
     "axe_playwright_python.base", reason="needs the package axe-playwright-python"
 ).AXE_SCRIPT
 
-__all__ = ["graph_bytes", "make_bundle", "plant", "policy"]
+__all__ = ["plant", "policy"]
 
 pytestmark = pytest.mark.browser
 SERIOUS = ("serious", "critical")

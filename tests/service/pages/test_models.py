@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from tests.service.access.conftest import FAST, bearer, code, token_of, user
-from tests.service.conftest import graph_bytes, make_bundle
 
 from steelsight.ledger.database import schema
 from steelsight.ledger.proof.verify import verify
@@ -27,8 +26,6 @@ from steelsight.service.releases.following import Releases
 from steelsight.service.releases.promoting import promote
 from steelsight.service.releases.wishes import Wish
 from steelsight.service.serving.run import _follow_choice, _of_station
-
-__all__ = ["graph_bytes", "make_bundle"]
 
 HTML = {"accept": "text/html"}
 HOSTILE = "<script>alert(1)</script>\u202e\x1b[31m"

@@ -2,7 +2,6 @@
 
 import pytest
 from tests.service.api.conftest import jpeg
-from tests.service.conftest import graph_bytes, make_bundle
 from tests.service.pages.conftest import SIZE, fill, sheet_of
 from tests.service.pages.test_models import plant, policy
 
@@ -12,7 +11,7 @@ from steelsight.service.access.roles import Role
 from steelsight.service.judging.entries import verdict_entry
 from steelsight.service.releases.choices import SHADOWS, ChoiceLog
 
-__all__ = ["graph_bytes", "make_bundle", "plant", "policy"]
+__all__ = ["plant", "policy"]
 
 pytestmark = pytest.mark.browser
 

@@ -3,7 +3,6 @@
 from typing import get_args
 
 import pytest
-from tests.service.conftest import graph_bytes, make_bundle
 from tests.service.pages.test_models import eva, plant, policy
 
 from steelsight.adaptation.compare import HeadComparison, HeadGain
@@ -17,7 +16,7 @@ from steelsight.service.pages.terms import TERMS
 from steelsight.service.pages.words import words_in
 from steelsight.types import Interval
 
-__all__ = ["eva", "graph_bytes", "make_bundle", "plant", "policy"]
+__all__ = ["eva", "plant", "policy"]
 
 GERMAN = {"accept": "text/html", "accept-language": "de-DE"}
 DE, EN = Said(words_in("de")), Said(words_in("en"))

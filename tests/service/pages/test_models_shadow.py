@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select
 from tests.service.access.conftest import FAST, bearer, code, token_of
 from tests.service.api.conftest import jpeg
-from tests.service.conftest import graph_bytes, make_bundle
 from tests.service.pages.test_models import gated, policy
 
 from steelsight.ledger.database import schema
@@ -26,7 +25,7 @@ from steelsight.service.reviewing.queue import Only, Order, waiting_sheets
 from steelsight.service.serving.run import _of_station, station_of
 from steelsight.types import InputSpec
 
-__all__ = ["graph_bytes", "make_bundle", "policy"]
+__all__ = ["policy"]
 
 HTML = {"accept": "text/html"}
 PATIENCE_S = 60.0

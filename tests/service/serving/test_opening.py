@@ -7,7 +7,6 @@ from sqlalchemy import create_engine, text
 
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
 
-from tests.service.conftest import address, cluster
 
 from steelsight.errors import BadBundle, BadInput, BadLedger, LeaseLost
 from steelsight.ledger.database import migrate
@@ -16,8 +15,6 @@ from steelsight.runtime.bundle.default import default_bundle
 from steelsight.service.serving.opening import complete_settings, open_or_make_ledger, open_service
 from steelsight.service.serving.station import line_words
 from steelsight.service.settings.load import Settings
-
-__all__ = ["address", "cluster"]
 
 
 def test_a_missing_ledger_is_made_once_and_opened_again(address):

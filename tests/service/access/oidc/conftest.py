@@ -4,10 +4,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from tests.service.access.conftest import address, cluster, ledger, make_parts, sqlite_ledger
+from tests.service.access.conftest import make_parts
 from tests.service.access.oidc.identity_provider import CLIENT, SECRET, IdentityProvider
 
-__all__ = ["address", "cluster", "ledger", "make_parts", "sqlite_ledger"]
+__all__ = ["make_parts"]
 
 
 @pytest.fixture
