@@ -42,9 +42,9 @@ from ray.cluster_utils import Cluster
 import cluster_objects
 import steelsight.cluster.scan as cluster_scan
 from cluster import cluster_of, planned
+from steelsight.cluster.checks import Expected, NodeReport
 from steelsight.cluster.connect import connect
 from steelsight.cluster.node_scanner import (
-    NodeReport,
     NodeScanner,
     NodeSettings,
     ScannedPart,
@@ -118,7 +118,7 @@ class Bench:
                     constants, driver_s=driver_s, wait_s=wait_s, part_s=constants.part_s + call_s
                 )
                 checks += self.on_nodes(cluster, constants, call_s)
-                start_s, real = self.real(constants)
+                start_s, real = self.real(replace(constants, request_s=0.0))  # sheets of a folder
         finally:
             cluster.shutdown()
         return replace(constants, start_s=start_s), checks + real
@@ -135,7 +135,7 @@ class Bench:
         infer_s = per_item(lambda: engine(batch), 30) / engine.batch
         plan = write_plan(made(self.scratch / "real"), rows_of(self.sheets), PART)
         worker = NodeScanner()
-        settings = NodeSettings("fast", plan.checksum, OPTIONS, machine_facts(engine), False, ())
+        settings = NodeSettings("fast", plan.checksum, OPTIONS, Expected(machine_facts(engine)))
         report = worker.open("here", bundle_files(self.bundle), settings)
         assert report.refusal is None, report.refusal
         whole_s = per_item(lambda: worker.scan(0, plan.rows(0)), 4)
