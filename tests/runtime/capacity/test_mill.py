@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steelsight.errors import BadInput, BadRecipe
-from steelsight.runtime.capacity.mill import LEDGERS, SHARE, MachineSpeed, MillPlan, nodes_for, plan_mill
+from steelsight.runtime.capacity.mill import LEDGERS, SHARE, MachineSpeed, MillPlan, count_for, plan_mill
 from steelsight.runtime.capacity.options import PlanOptions
 from steelsight.runtime.capacity.wording import describe
 
@@ -79,12 +79,12 @@ def test_what_is_left_out_is_taken_from_the_measured_machine():
     ],
 )
 def test_nodes_are_whole_ones_with_head_room(peak, node, nodes):
-    assert nodes_for(float(peak), float(node)) == nodes
+    assert count_for(float(peak), float(node)) == nodes
 
 
 @given(st.floats(1e-3, 1e6), st.floats(1e-2, 1e5))
 def test_nodes_are_enough_and_one_less_is_not(peak, node):
-    nodes = nodes_for(peak, node)
+    nodes = count_for(peak, node)
     share = Fraction(peak) / (Fraction(node) * nodes)
     assert share <= Fraction(SHARE) * (1 + Fraction(1, 10**6))
     if nodes > 1:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from steelsight.errors import BadInput
 from steelsight.runtime.capacity.options import PlanOptions
 
-__all__ = ["LEDGERS", "SHARE", "LedgerKind", "MachineSpeed", "MillPlan", "plan_mill"]
+__all__ = ["LEDGERS", "SHARE", "LedgerKind", "MachineSpeed", "MillPlan", "count_for", "plan_mill"]
 
 SHARE: Final = 0.8  # of a measured speed that is planned, at the peak
 DAY_S: Final = 86_400
@@ -109,7 +109,7 @@ def plan_mill(speed: MachineSpeed, options: PlanOptions) -> MillPlan:
     peak = average * options.peak
     cores = options.node_cores or speed.cores
     node = speed.sheets_per_s / speed.workers * cores
-    nodes = nodes_for(peak, node)
+    nodes = count_for(peak, node)
     size = speed.image_bytes if options.sheet_kb is None else options.sheet_kb * 1000
     ledger = "sqlite" if nodes == 1 else "postgresql"
     image_gb = options.plan * options.image_share * options.image_days * size / GB
@@ -147,9 +147,9 @@ def plan_mill(speed: MachineSpeed, options: PlanOptions) -> MillPlan:
     )
 
 
-def nodes_for(peak_per_s: float, node_per_s: float) -> int:
-    """Whole nodes of which SHARE of the speed is enough for a rate; at least one.
+def count_for(peak_per_s: float, each_per_s: float) -> int:
+    """Whole nodes or ledgers of which SHARE of the speed is enough for a rate; at least one.
 
     A quotient that is whole but for the last digits of floating point counts as whole.
     """
-    return max(1, math.ceil(round(peak_per_s / (SHARE * node_per_s), 9)))
+    return max(1, math.ceil(round(peak_per_s / (SHARE * each_per_s), 9)))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
-from steelsight.runtime.capacity.mill import LEDGERS, SHARE, MillPlan
+from steelsight.runtime.capacity.mill import LEDGERS, SHARE, MillPlan, count_for
 
 __all__ = ["describe"]
 
@@ -72,7 +71,7 @@ def _ledger(plan: MillPlan) -> str:
             "caught up on later"
         )
     else:
-        ledgers = math.ceil(round(plan.peak_per_s / (SHARE * LEDGERS["postgresql"].verdicts_per_s), 9))
+        ledgers = count_for(plan.peak_per_s, LEDGERS["postgresql"].verdicts_per_s)
         words = f"not enough for the average: divide the stations among {ledgers:,} PostgreSQL ledgers"
     return f"ledger: {rates}{words}"
 
