@@ -32,13 +32,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from ray.cluster_utils import Cluster
 
 import steelsight.cluster.scan as cluster_scan
 from steelsight.cluster.checks import NodeReport
 from steelsight.cluster.connect import connect
 from steelsight.cluster.node_scanner import ScannedPart
+from steelsight.cluster.packing import unpack_rows
 from steelsight.cluster.scan import on_cluster
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
@@ -241,8 +241,8 @@ class NullScanner:
     def open(self, node: str, _files: Any, _settings: Any) -> NodeReport:
         return NodeReport(node, "null", None)
 
-    def scan(self, part: int, rows: pa.Table) -> ScannedPart:
-        return ScannedPart(part, len(rows), self.content, None)
+    def scan(self, part: int, rows: bytes) -> ScannedPart:
+        return ScannedPart(part, len(unpack_rows(rows)), self.content, None)
 
 
 def measure_driver(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:

@@ -35,7 +35,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
 from ray.cluster_utils import Cluster
 
@@ -50,6 +49,7 @@ from steelsight.cluster.node_scanner import (
     ScannedPart,
     bundle_files,
 )
+from steelsight.cluster.packing import unpack_rows
 from steelsight.cluster.scan import on_cluster
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import Bundle, open_bundle
@@ -283,10 +283,10 @@ class NullScanner:
         self.content = os.getpid().to_bytes(8, "little") + os.urandom(45_000)
         return NodeReport(node, "null", None)
 
-    def scan(self, part: int, rows: pa.Table) -> ScannedPart:
+    def scan(self, part: int, rows: bytes) -> ScannedPart:
         """Sleep."""
         time.sleep(self.pause)
-        return ScannedPart(part, len(rows), self.content, None)
+        return ScannedPart(part, len(unpack_rows(rows)), self.content, None)
 
 
 def look_s(pending: int = 4000) -> float:

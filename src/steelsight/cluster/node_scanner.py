@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pyarrow as pa
-
 from steelsight.cluster.checks import Expected, NodeReport, not_installed, why_refused
+from steelsight.cluster.packing import unpack_rows
 from steelsight.errors import SteelsightError
 from steelsight.runtime.bundle.open import CARD_FILE, Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
@@ -68,13 +67,14 @@ class NodeScanner:
             refusal = not_installed(error)
         return NodeReport(node, socket.gethostname(), refusal)
 
-    def scan(self, part: int, rows: pa.Table) -> ScannedPart:
+    def scan(self, part: int, rows: bytes) -> ScannedPart:
         """Scan the sheets of some rows of the plan.
 
+        rows    by `pack_rows`
         raises  as PartScanner
         """
         assert self._scanner is not None
-        sheets = sheets_of(rows)
+        sheets = sheets_of(unpack_rows(rows))
         extra = {"processor": [self._processor] * len(sheets)} if self._scanner.rows.mixed else {}
         table = self._scanner(part, sheets, extra=extra)
         reasons = table["reason"].to_pylist()

@@ -1,4 +1,4 @@
-"""Packs what the tasks of a piece of work share for Ray's object store, where it is put once.
+"""Packs for Ray what the tasks of a piece of work share, which it stores once, and rows of a plan.
 
 Large arrays lie apart from the rest, so that all tasks of a computer read the same memory. They are read-only
 there, as the files of pixels are that they often come from; small arrays are a task's own.
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import UInt8
 
-__all__ = ["Packed", "pack", "unpack"]
+__all__ = ["Packed", "pack", "pack_rows", "unpack", "unpack_rows"]
 
 _LARGE_BYTES: Final = 2**20
 Bytes = UInt8[np.ndarray, " _"]
@@ -56,3 +57,17 @@ def pack(value: Any) -> Packed:
 def unpack(packed: Packed) -> Any:
     """The object, whose large arrays are those of `packed`."""
     return pickle.loads(packed.content.data, buffers=packed.arrays)
+
+
+def pack_rows(table: pa.Table) -> bytes:
+    """Rows as bytes of Arrow's stream format: Ray sends bytes as they are, and takes tables apart."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def unpack_rows(content: bytes) -> pa.Table:
+    """The rows of `pack_rows`."""
+    with pa.ipc.open_stream(content) as reader:
+        return reader.read_all()

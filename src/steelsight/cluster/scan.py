@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from steelsight.cluster.checks import Expected, NodeReport, see_files
 from steelsight.cluster.node_scanner import NodeScanner, NodeSettings, ScannedPart, bundle_files
 from steelsight.cluster.nodes import LOOK_S, cores_by_node, host_of, still_there
+from steelsight.cluster.packing import pack_rows
 from steelsight.cluster.refusals import MOST_DEATHS, SHOWN, Refusals, Say, last_line, silent
 from steelsight.errors import BadCluster, BadSource, ScanIncomplete, SteelsightError
 from steelsight.files import replace_file
@@ -35,6 +37,8 @@ from steelsight.runtime.scan.worker_settings import WORKER_ENVIRONMENT
 
 __all__ = ["on_cluster"]
 
+WRITERS: Final = 4  # threads, which wait for the disk most of the time
+MOST_WRITTEN: Final = 16  # parts in memory that are being written
 IN_FLIGHT: Final = 2  # parts of one worker: one is scanned while the next lies ready
 NO_WORKER_S: Final = 180.0  # without a worker that is ready, after which the scan ends
 COMPARED: Final = 8  # files that every node must see as the driver does
@@ -53,18 +57,27 @@ def on_cluster(*, workers: int | None = None, say: Say = silent) -> RunParts:
 
     def run(job: ScanJob) -> Generator[FinishedPart, None, None]:
         pool = _Pool(job, workers, say)
-        try:
-            while pool.unfinished:
-                pool.look_at_nodes()
-                for part in pool.receive():
-                    replace_file(part_path(job.out, part.part), part.content)
-                    yield FinishedPart(part.part, part.sheets)
-        finally:
-            pool.end()
+        waiting: deque[Future[FinishedPart]] = deque()  # parts that are being written
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="write") as writers:
+            try:
+                while pool.unfinished:
+                    pool.look_at_nodes()
+                    waiting.extend(writers.submit(_write, job.out, part) for part in pool.receive())
+                    while waiting and (waiting[0].done() or len(waiting) >= MOST_WRITTEN):
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.end()
         if pool.set_aside:
             raise ScanIncomplete(_incomplete(pool.set_aside))
 
     return run
+
+
+def _write(out: Path, part: ScannedPart) -> FinishedPart:
+    replace_file(part_path(out, part.part), part.content)
+    return FinishedPart(part.part, part.sheets)
 
 
 @dataclass(eq=False)
@@ -153,7 +166,7 @@ class _Pool:
         while self.waiting and len(worker.parts) < IN_FLIGHT:
             number = self.waiting.popleft()
             worker.parts.append(number)
-            self._refs[worker.actor.scan.remote(number, self.job.plan.rows(number))] = worker
+            self._refs[worker.actor.scan.remote(number, pack_rows(self.job.plan.rows(number)))] = worker
 
     def _take(self, ref: Any) -> ScannedPart | None:
         """Handle one answer; the part that came with it."""
