@@ -6,7 +6,7 @@
 
 speed   two workers of Ray over two local worker processes, the same sheets, in turns, one thread each; `warm`
         counts from the moment when every worker has given its first part
-deaths  workers, nodes and drivers are killed while a scan runs; its rows are compared with a local scan's
+deaths  workers, nodes, drivers and heads are killed while a scan runs; its rows are those of a local scan
 driver  workers that scan nothing and give back the bytes of a part: what the driver does for a part, and its
         memory for a plan of so many sheets
 
@@ -145,40 +145,63 @@ def digest_of(out: Path) -> str:
 # ---- deaths ----
 
 
+class Machines:
+    """A cluster of a head and three nodes of one core, replaced by a new one when its head was killed."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Start a new cluster."""
+        self.cluster = cluster_of([1, 1, 1])
+        self.headless = False
+
+    def kill_head(self) -> None:
+        """End the head at once: with it ends the object store that the driver put the bundle into."""
+        self.cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+        self.headless = True
+
+    def renew(self) -> None:
+        """A new cluster where the head is gone."""
+        if self.headless:
+            self.cluster.shutdown()
+            self.begin()
+
+
 def measure_deaths(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Kill something at random points until enough were killed; compare rows."""
     scan_module.PART = 32
     folder = draw(scratch, options.sheets or 6_000)
     scan_module.scan(default_bundle(), [folder], scratch / "local", OPTIONS, workers=2)
     expected = digest_of(scratch / "local")
-    cluster = cluster_of([1, 1, 1])
+    machines = Machines()
     chosen = random.Random(0)
-    killed: dict[str, int] = dict.fromkeys(("worker", "node", "driver"), 0)
+    killed: dict[str, int] = dict.fromkeys(("worker", "node", "driver", "head"), 0)
     scans, wrong = 0, 0
     while sum(killed.values()) < options.kills:
         out = scratch / f"out{scans}"
         scans += 1
-        while scan_and_kill(cluster, folder, out, killed, options.kills, chosen):
-            pass
+        while scan_and_kill(machines, folder, out, killed, options.kills, chosen):
+            machines.renew()
         wrong += digest_of(out) != expected
-    cluster.shutdown()
+    machines.cluster.shutdown()
     return {"killed": killed, "scans": scans, "wrong": wrong}
 
 
 def scan_and_kill(
-    cluster: Cluster, folder: Path, out: Path, killed: dict[str, int], most: int, chosen: random.Random
+    machines: Machines, folder: Path, out: Path, killed: dict[str, int], most: int, chosen: random.Random
 ) -> bool:
-    """Scan until it ends, killing meanwhile; whether the driver was killed, which scans again then."""
-    driver = start_driver(cluster, folder, out)
+    """Scan until it ends, killing meanwhile; whether the driver was ended, and has to scan again."""
+    driver = start_driver(machines.cluster, folder, out)
     while driver.poll() is None:
         time.sleep(chosen.uniform(2, 6))
-        if driver.poll() is None and sum(killed.values()) < most:
+        if driver.poll() is None and not machines.headless and sum(killed.values()) < most:
             kind = chosen.choice(list(killed))
-            killed[kind] += kill(kind, cluster, driver)
+            killed[kind] += kill(kind, machines, driver)
             print(f"killed a {kind}: {killed}", flush=True)
-    if driver.returncode > 0:
+    if driver.returncode > 0 and not machines.headless:
         raise SystemExit(f"the scan ended with code {driver.returncode}")
-    return driver.returncode < 0
+    return driver.returncode != 0
 
 
 def start_driver(cluster: Cluster, folder: Path, out: Path) -> subprocess.Popen[bytes]:
@@ -195,11 +218,14 @@ def start_driver(cluster: Cluster, folder: Path, out: Path) -> subprocess.Popen[
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
-def kill(kind: str, cluster: Cluster, driver: subprocess.Popen[bytes]) -> int:
-    """Kill a worker, a node, or the driver; how many were killed."""
+def kill(kind: str, machines: Machines, driver: subprocess.Popen[bytes]) -> int:
+    """Kill a worker, a node, the driver or the head; how many were killed."""
+    cluster = machines.cluster
     if kind == "driver":
         driver.kill()
         driver.wait()
+    elif kind == "head":
+        machines.kill_head()
     elif kind == "node":
         cluster.remove_node(sorted(cluster.worker_nodes, key=id)[0], allow_graceful=False)
         cluster.add_node(num_cpus=1, node_ip_address="127.0.0.1")
@@ -258,10 +284,10 @@ def measure_driver(options: argparse.Namespace, scratch: Path) -> dict[str, Any]
     numbers = range(min(options.parts, plan.parts))
     cluster = cluster_of([2])
     with connect(cluster.address), Peak() as peak:
-        started = time.perf_counter()
-        times = []
+        times, processor = [], []
         for _ in on_cluster(workers=2)(ScanJob(bundle, plan, scratch, numbers, rows, OPTIONS, facts)):
             times.append(time.perf_counter())
+            processor.append(time.process_time())
         seconds = times[-1] - times[1]
     cluster.shutdown()
     return {
@@ -270,6 +296,7 @@ def measure_driver(options: argparse.Namespace, scratch: Path) -> dict[str, Any]
         "planning_s": round(planning, 1),
         "parts": len(times),
         "parts_per_s": round((len(times) - 2) / seconds, 1),
+        "driver_processor_ms_a_part": round((processor[-1] - processor[1]) / (len(times) - 2) * 1e3, 2),
         "peak_mib": round(peak.mib),
         "whole_process_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }

@@ -49,7 +49,7 @@ from steelsight.cluster.node_scanner import (
     ScannedPart,
     bundle_files,
 )
-from steelsight.cluster.packing import unpack_rows
+from steelsight.cluster.packing import pack_rows, unpack_rows
 from steelsight.cluster.scan import on_cluster
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import Bundle, open_bundle
@@ -138,7 +138,7 @@ class Bench:
         settings = NodeSettings("fast", plan.checksum, OPTIONS, Expected(machine_facts(engine)))
         report = worker.open("here", bundle_files(self.bundle), settings)
         assert report.refusal is None, report.refusal
-        whole_s = per_item(lambda: worker.scan(0, plan.rows(0)), 4)
+        whole_s = per_item(lambda: worker.scan(0, pack_rows(plan.rows(0))), 4)
         rest_s = max(0.0, whole_s - PART * (decode_s + infer_s))
         say(f"a part of {PART}: {whole_s:.3f} s, beside decoding and inference {rest_s:.3f} s")
         size = statistics.mean(path.stat().st_size for path in images)

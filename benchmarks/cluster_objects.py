@@ -66,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         return fault
 
     def do_PUT(self) -> None:
-        """Write an object where its condition holds; of faults, every answer cut off is one that was done."""
+        """Write an object where its condition holds; a fault `cut` writes it and then answers with 500."""
         content = self.body()
         fault = self.fault()
         if isinstance(fault, int):

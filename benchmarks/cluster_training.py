@@ -4,8 +4,9 @@
 
 5 folds x 3 repeats of the default recipe on generated sheets. The two ways alternate, so that both meet the
 same machine; the first round by Ray includes the start of its workers, and the start of Ray itself is told
-apart. All weights, predictions and figures of the two ways must be equal to the bit, otherwise it ends with
-code 1. Nothing else may run on the machine. Prints JSON.
+apart. `machine_ratio` is the rate of two plain processes that train at the same time over the rate of one:
+what this machine can give at most. All weights, predictions and figures of the two ways must be equal to the
+bit, otherwise it ends with code 1. Nothing else may run on the machine. Prints JSON.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.multiprocessing
 
 from steelsight.cluster.connect import connect
 from steelsight.cluster.executor import RayExecutor
@@ -78,11 +80,39 @@ def measure(root: Path, options: argparse.Namespace) -> dict[str, Any]:
         "seconds_by_ray": there,
         "ratios": [slow / fast for slow, fast in zip(here, there, strict=True)],
         "seconds_to_start_ray": start,
+        "machine_ratio": machine_ratio(root, options.epochs),
         "identical": identical,
     }
 
 
-def validate(root: Path, name: str, epochs: int, executor: Executor) -> tuple[CrossValidation, float]:
+def machine_ratio(root: Path, epochs: int) -> float:
+    """The rate of two plain processes that train at the same time over the rate of one."""
+    start = torch.multiprocessing.get_context("spawn")
+    seconds = []
+    for count in (1, 2):
+        processes = [
+            start.Process(target=validate_once, args=(root, f"plain-{count}-{number}", epochs))
+            for number in range(count)
+        ]
+        began = time.perf_counter()
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
+        seconds.append(time.perf_counter() - began)
+    return 2 * seconds[0] / seconds[1]
+
+
+def validate_once(root: Path, name: str, epochs: int) -> None:
+    """Five trainings, one after the other."""
+    torch.set_num_threads(1)
+    validate(root, name, epochs, LocalExecutor(), repeats=1)
+
+
+def validate(
+    root: Path, name: str, epochs: int, executor: Executor, repeats: int = REPEATS
+) -> tuple[CrossValidation, float]:
     """A cross-validation, and its time in seconds."""
     settings = ("task=multiclass", f"stop.max_epochs={epochs}", "stop.patience=0", "compute.threads=1")
     began = time.perf_counter()
@@ -90,7 +120,7 @@ def validate(root: Path, name: str, epochs: int, executor: Executor) -> tuple[Cr
         root / "DATA",
         recipe=load_recipe("default", [*settings, "model.pretrained=none"]),
         out=root / name,
-        folds=FoldOptions(FOLDS, REPEATS),
+        folds=FoldOptions(FOLDS, repeats),
         executor=executor,
     )
     return done, time.perf_counter() - began

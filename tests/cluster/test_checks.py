@@ -114,6 +114,14 @@ def test_marks_of_commands_that_run_are_kept(tmp_path):
             assert not take_lock(file.fileno())
 
 
+def test_marks_that_cannot_be_opened_are_no_obstacle(tmp_path):
+    foreign = tmp_path / ".steelsight-nodes-12345678"
+    foreign.mkdir()
+    with marked(tmp_path) as mark:
+        assert Path(mark.path).exists()
+    assert foreign.exists()
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with (

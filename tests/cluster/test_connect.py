@@ -13,6 +13,7 @@ from steelsight.errors import BadCluster
 
 ray = pytest.importorskip("ray", reason="the extra [cluster] is not installed")
 
+from steelsight.cluster import connect as connect_module  # noqa: E402
 from steelsight.cluster.connect import connect  # noqa: E402
 
 
@@ -39,11 +40,41 @@ def test_auto_without_a_cluster_names_how_to_start_one(monkeypatch):
         raise ConnectionError("Could not find any running Ray instance.")
 
     monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(connect_module, "_find_auto", lambda: None)
     with (
         pytest.raises(BadCluster, match=r"start one with `ray start --head`, or use --ray local"),
         connect("auto"),
     ):
         pytest.fail("connected")
+
+
+def test_auto_tries_the_port_of_a_cluster_that_has_ended(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray tries for half a minute"))
+    with pytest.raises(BadCluster, match=f"{address}: no Ray cluster answers there"), connect("auto"):
+        pytest.fail("connected")
+
+
+@pytest.mark.parametrize("address", ["ray://host:10001", "host", "a b:1"])
+def test_an_address_of_the_environment_has_the_same_form(address, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(BadCluster, match=r"^RAY_ADDRESS '.*': expected HOST:PORT"), connect("auto"):
+        pytest.fail("connected")
+
+
+def test_the_token_that_ray_makes_is_this_users_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    token = tmp_path / ".ray" / "auth_token"
+    token.parent.mkdir()
+    with connect_module._own_token():
+        token.write_text("secret")
+    assert token.stat().st_mode & 0o777 == 0o600
+    token.chmod(0o640)  # as the user wants it
+    with connect_module._own_token():
+        pass
+    assert token.stat().st_mode & 0o777 == 0o640
 
 
 def test_another_ray_or_python_is_told(monkeypatch):
@@ -54,6 +85,7 @@ def test_another_ray_or_python_is_told(monkeypatch):
         )
 
     monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(connect_module, "_find_auto", lambda: None)
     expected = (
         rf"a cluster of Ray {ray.__version__} with Python .*, got Ray 2\.9\.0 with Python 3\.9\.1; install"
     )

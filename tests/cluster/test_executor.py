@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from steelsight.cluster.executor import RayExecutor
-from steelsight.cluster.packing import pack, unpack
 from steelsight.errors import BadData, BadInput, WorkIncomplete
 from steelsight.executor import LocalExecutor, Work
 
@@ -44,16 +43,6 @@ def test_large_arrays_are_shared_and_small_ones_are_a_tasks_own(tasks, tmp_path)
     work = Work(tasks.describe, _shared(tmp_path), ["a"], ["a"])
     [(_, (*_, is_array, large_writeable, small_writeable))] = RayExecutor().run(work, lambda *_: None)
     assert (is_array, large_writeable, small_writeable) == (True, False, True)
-
-
-def test_one_object_in_many_places_is_packed_once():
-    images, labels = np.zeros((3, 2**20), dtype=np.uint8), [1, 2]
-    packed = pack([(images, labels), (images, labels)])
-    assert [array.nbytes for array in packed.arrays] == [images.nbytes]
-    (first, own), (second, other) = unpack(packed)
-    assert first is second
-    assert own is other
-    assert np.array_equal(first, images)
 
 
 def test_an_error_is_raised_as_it_is_here(tasks):

@@ -1,4 +1,4 @@
-"""A node that dies in the middle of a task: another one does it."""
+"""Nodes that leave and join while tasks are done."""
 
 from __future__ import annotations
 
@@ -37,3 +37,23 @@ def test_a_task_of_a_node_that_dies_is_done_on_another(ray_head, nodes, add_node
     assert len([line for line in said if " is not used: expected steelsight " in line]) == 2
     [death] = [line for line in said if line.startswith("first: its worker died (")]
     assert "1 of 3 times; it continues from what it has written" in death
+
+
+@pytest.mark.long
+def test_a_node_that_joins_does_tasks_too(ray_head, nodes, add_node, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    import ray_tasks
+
+    for node in nodes:
+        node.have("other version")
+    add_node()
+    names = [str(number) for number in range(40)]
+    work = Work(ray_tasks.where, str(tmp_path), names, names, writes=[tmp_path])
+    homes: dict[int, str] = {}
+    with connect(ray_head.address):
+        for index, home in RayExecutor().run(work, lambda _index, _event: None):
+            if not homes:
+                add_node()
+            homes[index] = home
+    assert sorted(homes) == list(range(40))
+    assert len(set(homes.values())) == 2

@@ -8,11 +8,12 @@ import platform
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Final, cast
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, services
 from ray.exceptions import RayError
 
 from steelsight.cluster.exit_notice import notice_of_sudden_exit
@@ -40,14 +41,45 @@ def connect(address: str) -> Iterator[None]:
         raise BadCluster(
             "--ray: this process is connected to a cluster already; disconnect with ray.shutdown()"
         )
-    loopback = address == LOCAL or (address != "auto" and _is_on_loopback(*_try_port(address)))
-    with _loopback_alone() if loopback else nullcontext():
+    found = _find_auto() if address == "auto" else address
+    loopback = address == LOCAL or (found is not None and _is_on_loopback(*_try_port(found)))
+    with ExitStack() as stack:
+        if loopback:
+            stack.enter_context(_loopback_alone())
+        if address == LOCAL:
+            stack.enter_context(_own_token())
         _begin(address)
     try:
         with notice_of_sudden_exit():
             yield
     finally:
         ray.shutdown()
+
+
+def _find_auto() -> str | None:
+    """The address of the cluster that this machine belongs to; None where Ray knows of none.
+
+    raises  BadCluster where RAY_ADDRESS has another form
+    """
+    try:
+        found = services.get_ray_address_from_environment("auto", None)
+    except ConnectionError:
+        return None
+    if found in (None, "auto"):
+        return None
+    if not _ADDRESS.fullmatch(found):
+        raise BadCluster(f"RAY_ADDRESS {found!r:.100}: expected HOST:PORT of the cluster's head")
+    return str(found)
+
+
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """Let this user alone read the token that Ray makes in the home for clusters that it starts."""
+    token = Path.home() / ".ray" / "auth_token"
+    there = token.exists()
+    yield
+    if not there and token.exists():
+        token.chmod(0o600)
 
 
 def _try_port(address: str) -> tuple[str, int]:

@@ -51,7 +51,7 @@ def _remove_left(folder: Path) -> None:
             with path.open("r+b") as mark:
                 if mark.read(1) and _is_free(mark):
                     path.unlink()
-        except FileNotFoundError:  # its command has ended meanwhile
+        except OSError:  # its command has ended meanwhile, or it is another user's
             continue
 
 

@@ -42,7 +42,7 @@ class ScannedPart:
     part: int
     sheets: int
     content: bytes
-    missing: str | None  # a file that was not there
+    missing: str | None  # a file that this node could not read, and that the plan does not leave out
 
 
 def bundle_files(bundle: Bundle) -> dict[str, bytes]:
@@ -81,7 +81,7 @@ class NodeScanner:
         missing = (
             sheet.path
             for sheet, reason in zip(sheets, reasons, strict=True)
-            if reason == Reason.MISSING.value and not is_address(sheet.path)
+            if reason == Reason.MISSING.value and sheet.reason is None and not is_address(sheet.path)
         )
         return ScannedPart(part, len(sheets), seal_part(table), next(missing, None))
 

@@ -19,6 +19,8 @@ from jaxtyping import UInt8
 __all__ = ["Packed", "pack", "pack_rows", "unpack", "unpack_rows"]
 
 _LARGE_BYTES: Final = 2**20
+_INLINE_BYTES: Final = 90_000  # Ray sends arguments below 100 kB with the call
+_COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 Bytes = UInt8[np.ndarray, " _"]
 
 
@@ -60,9 +62,13 @@ def unpack(packed: Packed) -> Any:
 
 
 def pack_rows(table: pa.Table) -> bytes:
-    """Rows as bytes of Arrow's stream format: Ray sends bytes as they are, and takes tables apart."""
+    """Rows as bytes of Arrow's stream format: Ray sends bytes as they are, and takes tables apart.
+
+    Rows with long paths are compressed, so that Ray does not put them into its object store.
+    """
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    options = _COMPRESSED if table.nbytes > _INLINE_BYTES else None
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
 

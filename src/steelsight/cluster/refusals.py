@@ -38,20 +38,31 @@ class Refusals:
     def __contains__(self, node: str) -> bool:
         return node in self._reports
 
-    def refuse(self, node: str, reason: str, host: str | None = None) -> None:
-        """Use a node no longer."""
+    def refuse(self, node: str, reason: str, host: str | None = None, *, effect: str = "is not used") -> None:
+        """Use a node no longer.
+
+        effect  what the line says of the node
+        """
         if node in self._reports:
             return
         report = NodeReport(node, host or host_of(node), reason)
         self._reports[node] = report
-        self.say(f"node {report.host} is not used: {reason}")
+        self.say(f"node {report.host} {effect}: {reason}")
 
-    def count_failed(self, node: str, error: RayError) -> bool:
-        """Count a worker that died before it had done anything; whether its node is refused for that."""
+    def count_failed(self, node: str, error: RayError, *, others: bool = False) -> bool:
+        """Count a worker that died before it had done anything; whether its node is refused for that.
+
+        others  whether other workers of the node go on: then no further ones are started there
+        """
         self._failed[node] += 1
         if self._failed[node] >= MOST_DEATHS:
-            self.refuse(node, f"{MOST_DEATHS} workers died there before they began ({last_line(error)})")
+            words = f"{MOST_DEATHS} workers died there before they began ({last_line(error)})"
+            self.refuse(node, words, effect="gets no further workers" if others else "is not used")
         return node in self
+
+    def forget_failed(self, node: str) -> None:
+        """A worker has begun there: deaths at the start are counted anew."""
+        del self._failed[node]
 
     def raise_none_left(self, nodes: Iterable[str]) -> NoReturn:
         """Raise BadCluster with the different reasons for which nodes are refused.

@@ -16,6 +16,7 @@ from ray.exceptions import (
     NodeDiedError,
     ObjectLostError,
     OutOfMemoryError,
+    RayError,
     RayTaskError,
     WorkerCrashedError,
 )
@@ -24,7 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from steelsight.cluster.checked_nodes import CheckedNodes
 from steelsight.cluster.checks import Expected, NodeReport, not_installed
 from steelsight.cluster.packing import Packed, pack, unpack
-from steelsight.cluster.refusals import MOST_DEATHS, Say, silent
+from steelsight.cluster.refusals import MOST_DEATHS, Say, last_line, silent
 from steelsight.executor import Event, Receive, Work
 
 __all__ = ["Death", "Running", "TaskResult"]
@@ -131,18 +132,24 @@ class Running:
         except RayTaskError as error:
             _raise_cause(error)
         except tuple(_DEATHS) as error:
-            self.deaths[index] += 1
             reason = next(words for kind, words in _DEATHS.items() if isinstance(error, kind))
-            if self.deaths[index] < MOST_DEATHS:
-                self.waiting.appendleft(index)
-            else:
-                self.given_up[index] = reason
-            return Death(self.deaths[index], reason)
+            return self._count_death(index, reason)
+        except RayError as error:
+            return self._count_death(index, last_line(error))
         if isinstance(outcome, NodeReport):
             self.nodes.refuse(outcome)
             self.waiting.appendleft(index)
             return None
         return outcome
+
+    def _count_death(self, index: int, reason: str) -> Death:
+        """A task whose worker or node died waits again, or is given up."""
+        self.deaths[index] += 1
+        if self.deaths[index] < MOST_DEATHS:
+            self.waiting.appendleft(index)
+        else:
+            self.given_up[index] = reason
+        return Death(self.deaths[index], reason)
 
     def _fill(self) -> None:
         """Begin as many tasks as the nodes have room for; Ray chooses among the nodes."""

@@ -15,8 +15,6 @@ import ray
 from ray.exceptions import (
     ActorUnschedulableError,
     ObjectLostError,
-    OutOfMemoryError,
-    RayActorError,
     RayError,
     RayTaskError,
 )
@@ -27,7 +25,7 @@ from steelsight.cluster.node_scanner import NodeScanner, NodeSettings, ScannedPa
 from steelsight.cluster.nodes import LOOK_S, cores_by_node, host_of, still_there
 from steelsight.cluster.packing import pack_rows
 from steelsight.cluster.refusals import MOST_DEATHS, SHOWN, Refusals, Say, last_line, silent
-from steelsight.errors import BadCluster, BadSource, ScanIncomplete, SteelsightError
+from steelsight.errors import BadSource, ScanIncomplete, SteelsightError
 from steelsight.files import replace_file
 from steelsight.names import shown_name
 from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
@@ -62,17 +60,26 @@ def on_cluster(*, workers: int | None = None, say: Say = silent) -> RunParts:
             try:
                 while pool.unfinished:
                     pool.look_at_nodes()
-                    waiting.extend(writers.submit(_write, job.out, part) for part in pool.receive())
+                    parts = pool.receive(MOST_WRITTEN - len(waiting))
+                    waiting.extend(writers.submit(_write, job.out, part) for part in parts)
                     while waiting and (waiting[0].done() or len(waiting) >= MOST_WRITTEN):
                         yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
+                yield from _written(waiting)
+            except SteelsightError:
+                yield from _written(waiting)  # what came before is kept
+                raise
             finally:
                 pool.end()
         if pool.set_aside:
             raise ScanIncomplete(_incomplete(pool.set_aside))
 
     return run
+
+
+def _written(waiting: deque[Future[FinishedPart]]) -> Iterator[FinishedPart]:
+    """Each part that waits, as soon as it is written; raises BadOutput where it cannot be."""
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _write(out: Path, part: ScannedPart) -> FinishedPart:
@@ -122,7 +129,10 @@ class _Pool:
         return bool(self.waiting) or any(worker.parts for worker in self.workers)
 
     def look_at_nodes(self) -> None:
-        """Start a worker a free core, on nodes that are there and not refused; raises BadCluster."""
+        """Start a worker a free core, on nodes that are there and not refused.
+
+        raises  BadCluster where all are refused; ScanIncomplete where no worker was ready for long
+        """
         now = time.monotonic()
         if now - self._looked < LOOK_S:
             return
@@ -139,14 +149,15 @@ class _Pool:
             free[node] -= 1
             self._start(node)
 
-    def receive(self) -> list[ScannedPart]:
-        """The parts that came; waits a moment for the first. Raises what a worker raised."""
+    def receive(self, most: int) -> list[ScannedPart]:
+        """The parts that came, at most so many; waits a moment for the first. Raises what a worker raised."""
         if not self._refs:
             time.sleep(0.1)
             return []
         ready, _ = ray.wait(list(self._refs), num_returns=1, timeout=1.0, fetch_local=False)
         if ready:
-            ready, _ = ray.wait(list(self._refs), num_returns=len(self._refs), timeout=0, fetch_local=False)
+            limit = min(len(self._refs), most)
+            ready, _ = ray.wait(list(self._refs), num_returns=limit, timeout=0, fetch_local=False)
         return [part for ref in ready if (part := self._take(ref)) is not None]
 
     def end(self) -> None:
@@ -177,15 +188,14 @@ class _Pool:
             answer: NodeReport | ScannedPart = ray.get(ref)
         except (ActorUnschedulableError, ObjectLostError):  # gone with its node
             self._remove(worker)
-        except (RayTaskError, RayActorError, OutOfMemoryError) as error:
+        except RayError as error:
             self._handle(worker, error)
         else:
             if isinstance(answer, NodeReport):
                 self._accept(worker, answer)
-            elif answer.missing is not None and Path(answer.missing).exists():
-                words = (
-                    f"{shown_name(answer.missing)}: missing there, and not for the driver; mount its folder"
-                )
+            elif answer.missing is not None and _is_readable(answer.missing):
+                path = shown_name(answer.missing)
+                words = f"{path}: the driver can read it, this node cannot; mount its folder"
                 self._refuse(worker.node, words)
             else:
                 worker.parts.remove(answer.part)
@@ -197,7 +207,8 @@ class _Pool:
         """A worker died or raised an error; raises what no other node would do better."""
         cause = error.cause if isinstance(error, RayTaskError) else None
         if not worker.opened:
-            self._refusals.count_failed(worker.node, error)
+            others = any(each.opened and each.node == worker.node for each in self.workers)
+            self._refusals.count_failed(worker.node, error, others=others)
             self._remove(worker)
         elif isinstance(cause, BadSource):  # its credentials or its clock, for example
             self._refuse(worker.node, str(cause))
@@ -211,6 +222,7 @@ class _Pool:
             self._refuse(report.node, report.refusal, report.host)
             return
         worker.opened = True
+        self._refusals.forget_failed(worker.node)
         self._fill(worker)
 
     def _refuse(self, node: str, reason: str, host: str | None = None) -> None:
@@ -241,16 +253,25 @@ class _Pool:
         self._remove(worker)
 
     def _refuse_cluster(self, cores: dict[str, int], usable: dict[str, int], now: float) -> None:
-        """Raise BadCluster where no node is left to scan on."""
+        """Raise BadCluster where all nodes are refused, ScanIncomplete where none gave a worker for long."""
         if any(worker.opened for worker in self.workers):
             self._worked = now
         elif not any(usable.values()) and any(node in self._refusals for node in cores):
             self._refusals.raise_none_left(cores)
         elif now - self._worked > NO_WORKER_S:
-            raise BadCluster(
+            raise ScanIncomplete(
                 f"no worker was ready for {NO_WORKER_S:.0f} s: the cluster has {sum(cores.values())} cores; "
                 "end other jobs of it, or add nodes; the same command goes on"
             )
+
+
+def _is_readable(path: str) -> bool:
+    """Whether this process can read a file."""
+    try:
+        with Path(path).open("rb") as file:
+            return bool(file.read(1))
+    except OSError:
+        return False
 
 
 def _some_files(job: ScanJob) -> Iterator[str]:

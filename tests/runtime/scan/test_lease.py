@@ -28,6 +28,7 @@ class Store(WritableStore):
         self.count, self.lock = itertools.count(1), threading.Lock()
         self.after_look = self.while_asleep = lambda: None
         self.slept_s = 0.0
+        self.answer_lost = False
 
     def write(self, address, content, *, replaces=""):
         assert address == OUT / ".lock"
@@ -37,6 +38,8 @@ class Store(WritableStore):
             if replaces != self.etag:
                 raise ObjectFault(errno.ESTALE, "another state")
             self.put(content)
+            if self.answer_lost:
+                raise ObjectFault(errno.EIO, "no answer")
             return self.etag
 
     def put(self, content):
@@ -183,3 +186,27 @@ def wait(condition):
     pause = threading.Event()
     while not condition():
         pause.wait(0.005)
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_renewal_whose_answer_was_lost_is_ours(store, lost):
+    lease = taken(store)
+    store.answer_lost = True
+    for _ in range(lost):
+        with pytest.raises(ObjectFault, match="no answer"):
+            lease._renew()
+    store.answer_lost = False
+    lease._renew()
+    lease.check()
+    lease.give_back()
+    assert json.loads(store.content)["released"] is True
+
+
+def test_a_lock_that_another_process_took_is_not_ours(store):
+    lease = taken(store)
+    die(store)  # of another process
+    with pytest.raises(ObjectFault, match="another state"):
+        lease._renew()
+    before = store.content
+    lease.give_back()
+    assert store.content == before

@@ -13,6 +13,7 @@ from tests.runtime.scan.object_store import BUCKET, serve_objects, upload
 
 from steelsight.errors import BadSource
 from steelsight.runtime.engine.reading import ImageRefused
+from steelsight.runtime.scan import planning
 from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.objects import store as store_module
 from steelsight.runtime.scan.objects.address import ObjectAddress
@@ -170,14 +171,14 @@ def test_an_image_that_is_gone_or_too_large_is_a_row(served, folder, make_bundle
     monkeypatch.setattr("steelsight.runtime.scan.objects.reading.MAX_FILE_BYTES", 7000)
     client.put_object(Bucket=BUCKET, Key="large.png", Body=b"x" * 7001)
     source = f"s3://{BUCKET}/"
-    real = scan_module.write_plan
+    real = planning.write_plan
 
     def remove_one(*arguments):
         plan = real(*arguments)
         client.delete_object(Bucket=BUCKET, Key="3.png")
         return plan
 
-    monkeypatch.setattr(scan_module, "write_plan", remove_one)
+    monkeypatch.setattr(planning, "write_plan", remove_one)
     scan(make_bundle(), source, tmp_path / "out")
     rows = by_name(tmp_path / "out")
     assert {

@@ -1,6 +1,7 @@
 """Results in object storage: what a folder would hold, each part written once, by a local S3 server."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,10 @@ from typer.testing import CliRunner
 
 from steelsight.cli import app
 from steelsight.errors import BadOutput
+from steelsight.files import take_lock
 from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.objects import store as store_module
+from steelsight.runtime.scan.outputs.choose import remove_left_folders
 from steelsight.runtime.scan.watch import watch
 
 
@@ -226,3 +229,23 @@ def test_a_full_disk_of_this_machine_is_told_from_the_store(served, folder, make
         BadOutput, match=r"No space left on device.*; TMPDIR may name a folder with more space"
     ):
         scan(make_bundle(), folder, OUT, run_parts=here)
+
+
+def test_folders_of_killed_scans_are_removed_and_no_others(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names = ("killed", "runs", "young", "unlocked", "linked")
+    folders = {name: tmp_path / f"steelsight-scan-{name}" for name in names}
+    for name in ("killed", "runs", "young", "unlocked"):
+        folders[name].mkdir()
+    for name in ("killed", "runs", "young"):
+        (folders[name] / ".lock").touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / ".lock").touch()
+    folders["linked"].symlink_to(tmp_path / "elsewhere")
+    for name in ("killed", "runs", "unlocked", "linked"):
+        os.utime(folders[name], (0, 0), follow_symlinks=False)
+    with (folders["runs"] / ".lock").open("rb") as lock:
+        assert take_lock(lock.fileno())
+        remove_left_folders()
+    assert [name for name in names if not folders[name].exists()] == ["killed"]
+    assert (tmp_path / "elsewhere" / ".lock").exists()

@@ -89,7 +89,7 @@ def _list_prefix(
         if not images.is_sorted:  # as directory buckets list
             images.sort()
         own = others.own_folders()
-        passed_over += _named(address, others.told(own))
+        passed_over += _named(address, others.rejections(own))
 
         def ids() -> Iterator[str]:
             return (id_ for id_ in images if not _lies_in(id_, own))
@@ -159,23 +159,23 @@ class _Others:
         own = {folder: kind for folder, kind in kinds.items() if kind}
         return {folder: kind for folder, kind in own.items() if not _lies_in(folder[:-1], own)}
 
-    def told(self, own: dict[str, str]) -> list[Rejection]:
+    def rejections(self, own: dict[str, str]) -> list[Rejection]:
         """One reason a place, the first PLACES of them; of a folder of ours only what it is."""
         hidden = [
             Rejection(f"{folder or '.'}/", f"{count} file(s) passed over: {reason}")
             for (folder, reason), count in sorted(self.hidden.items())
         ]
         folders = [Rejection(folder, reason) for folder, reason in sorted(self.hidden_folders.items())]
-        told = [*self.unused.faults(), *folders, *hidden, *self.unused.documents]
-        told = [each for each in told if not _lies_in(f"{each.id.rstrip('/')}/", own)]
-        told += [Rejection(folder, kind) for folder, kind in sorted(own.items())]
-        if len(told) > PLACES:
-            told[PLACES:] = [Rejection("./", f"and {len(told) - PLACES} further places")]
-        return told
+        places = [*self.unused.faults(), *folders, *hidden, *self.unused.documents]
+        places = [each for each in places if not _lies_in(f"{each.id.rstrip('/')}/", own)]
+        places += [Rejection(folder, kind) for folder, kind in sorted(own.items())]
+        if len(places) > PLACES:
+            places[PLACES:] = [Rejection("./", f"and {len(places) - PLACES} further places")]
+        return places
 
 
-def _named(address: ObjectAddress, told: list[Rejection]) -> list[Rejection]:
-    return [Rejection(f"{address}{each.id}", each.reason) for each in told]
+def _named(address: ObjectAddress, places: list[Rejection]) -> list[Rejection]:
+    return [Rejection(f"{address}{each.id}", each.reason) for each in places]
 
 
 def _lies_in(id_: str, folders: dict[str, str]) -> bool:

@@ -69,8 +69,13 @@ class ScanPlan:
     path: Path
     sheets: int
     parts: int
+    part_sheets: int  # sheets of every part but the last
     checksum: str
     file: _PlanFile = field(repr=False, compare=False)
+
+    def length(self, number: int) -> int:
+        """Number of sheets of a part."""
+        return min(self.part_sheets, self.sheets - number * self.part_sheets)
 
     def part(self, number: int) -> list[PlannedSheet]:
         """The sheets of one part, by its number from 0."""
@@ -116,7 +121,8 @@ def open_plan(folder: Path, *, shown: object | None = None) -> ScanPlan:
         if not file.parquet.schema_arrow.equals(_SCHEMA):
             raise pa.ArrowInvalid("other columns")
         facts = file.parquet.metadata
-        return ScanPlan(path, facts.num_rows, facts.num_row_groups, file.checksum, file)
+        first = facts.row_group(0).num_rows if facts.num_row_groups else 0
+        return ScanPlan(path, facts.num_rows, facts.num_row_groups, first, file.checksum, file)
     except (OSError, pa.ArrowException) as error:
         raise BadOutput(
             f"{path if shown is None else shown}: expected the plan of a scan, got {_first_line(error)}; "

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from steelsight.errors import BadInput, BadOutput
+from steelsight.errors import BadInput
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
@@ -36,11 +34,9 @@ from steelsight.runtime.scan.partitions import (
     plan_partitions,
     write_partitions,
 )
-from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, write_part
-from steelsight.runtime.scan.plan import PART, PLAN_FILE, ScanPlan, open_plan, write_plan
-from steelsight.runtime.scan.planned_files import PlannedFiles
-from steelsight.runtime.scan.retry import has_transient_rows, is_readable_now
-from steelsight.runtime.scan.sources import SourceWalk
+from steelsight.runtime.scan.parts import PartRows, write_part
+from steelsight.runtime.scan.plan import PART, ScanPlan
+from steelsight.runtime.scan.planning import PlannedScan, make_plan, missing_parts
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.runtime.scan.workers import run_parts as run_in_processes
 
@@ -120,46 +116,33 @@ def scan(
     engine = open_engine(bundle, options.engine, threads=1, batch=options.batch)  # as in workers: equal rows
     identity = identify(bundle, sources, engine, heatmaps=options.heatmaps, watch=False, mixed=mixed)
     with open_output(out, fresh=options.fresh) as output:
-        plan, later, saved = _plan(output, identity, sources)
-        partitions = plan_partitions(output, identity, saved, plan, options.partition)
-        passed_over = saved["passed_over"]
+        planned = make_plan(output, identity, sources, PART)
+        plan = planned.plan
+        partitions = plan_partitions(output, identity, planned.facts, plan, options.partition)
         rows = PartRows(bundle.card, plan.checksum, options.heatmaps, mixed=mixed)
-        missing, damaged = _missing_parts(output, plan, rows)
-        kept = plan.sheets - sum(_length(plan, number) for number in missing)
+        missing, damaged = missing_parts(output, plan, rows)
+        kept = plan.sheets - sum(map(plan.length, missing))
         started = time.perf_counter()
-        done = kept
         job = ScanJob(bundle, plan, output.work, missing, rows, options, machine_facts(engine))
         begun = (
             _run_here(job, engine, identity.bundle["checksum"], workers or cores())
             if run_parts is None
             else run_parts(job)
         )
-        finished = output.keep(begun)
-        with closing(finished):  # also where `progress` raises: workers end before the caller goes on
-            for part in finished:
-                done += part.sheets
-                if progress is not None:
-                    progress(done, plan.sheets)
+        scanned = _finish(output.keep(begun), plan, kept, progress)
         seconds = time.perf_counter() - started
         if partitions is not None:
             write_partitions(output, plan.parts, partitions.pattern)
-        output.expect(range(plan.parts))
-        summary = summarise(output.work, map(output.read_part, range(plan.parts)), bundle.card)
-        about = {"model_id": bundle.card.model_id, "engine": engine.about}
-        write_summary(output.work, summary, **about, passed_over=passed_over)
-        save_certificate(output.work, identity, saved, summary)
-        if options.page:
-            _write_page(output.work, summary, bundle, engine, plan, passed_over)
-        output.publish(QUARANTINE, SUMMARY, SCAN_FILE, REPORT, REPORT_NUMBERS)
+        summary = _publish(output, planned, identity, bundle, engine, page=options.page)
     return ScanReport(
         out=output.place,
         summary=summary,
-        scanned=done - kept,
+        scanned=scanned,
         kept=kept,
         rewritten=tuple(damaged),
         transient=summary.transient,
-        later=tuple(later),
-        passed_over=len(passed_over),
+        later=planned.later,
+        passed_over=len(planned.facts["passed_over"]),
         partitions=partitions,
         seconds=seconds,
         engine=engine.about,
@@ -173,6 +156,44 @@ def save_certificate(
     """Write into scan.json what the scan says of the certificate, where it can say something."""
     if summary.certificate is not None:
         save_scan(out, identity, **facts, certificate=summary.certificate.as_dict())
+
+
+def _finish(
+    finished: Generator[FinishedPart, None, None],
+    plan: ScanPlan,
+    kept: int,
+    progress: ReportProgress | None,
+) -> int:
+    """Scan until no part is missing; the number of sheets that were scanned."""
+    scanned = 0
+    with closing(finished):  # also where `progress` raises: workers end before the caller goes on
+        for part in finished:
+            scanned += part.sheets
+            if progress is not None:
+                progress(kept + scanned, plan.sheets)
+    return scanned
+
+
+def _publish(
+    output: ScanOutput,
+    planned: PlannedScan,
+    identity: ScanIdentity,
+    bundle: Bundle,
+    engine: Engine,
+    *,
+    page: bool,
+) -> ScanSummary:
+    """Write what follows from all parts: summary, certificate, and the report where a page is wanted."""
+    plan, passed_over = planned.plan, planned.facts["passed_over"]
+    output.expect(range(plan.parts))
+    summary = summarise(output.work, map(output.read_part, range(plan.parts)), bundle.card)
+    about = {"model_id": bundle.card.model_id, "engine": engine.about}
+    write_summary(output.work, summary, **about, passed_over=passed_over)
+    save_certificate(output.work, identity, planned.facts, summary)
+    if page:
+        _write_page(output.work, summary, bundle, engine, plan, passed_over)
+    output.publish(QUARANTINE, SUMMARY, SCAN_FILE, REPORT, REPORT_NUMBERS)
+    return summary
 
 
 def _run_here(
@@ -194,78 +215,6 @@ def _run_here(
         "heatmaps": job.options.heatmaps,
     }
     return run_in_processes(settings, job.parts, workers)
-
-
-def _plan(
-    output: ScanOutput, identity: ScanIdentity, sources: Sequence[Path | str]
-) -> tuple[ScanPlan, list[str], dict[str, Any]]:
-    """The plan of an output, made now or earlier; names of later files; the plan's facts in scan.json."""
-    saved = output.load(identity)
-    listed = SourceWalk(sources)
-    if saved is None:
-        plan = write_plan(output.work, listed, PART)
-        passed_over = [{"name": each.id, "reason": each.reason} for each in listed.passed_over]
-        facts = {
-            "plan": {"sheets": plan.sheets, "part": PART, "checksum": plan.checksum},
-            "passed_over": passed_over,
-        }
-        save_scan(output.work, identity, **facts)
-        output.publish(PLAN_FILE, SCAN_FILE)
-        return plan, [], facts
-    plan = open_plan(output.work, shown=output.place / PLAN_FILE)
-    if plan.checksum != saved.get("plan", {}).get("checksum"):
-        raise BadOutput(
-            f"{output.place / PLAN_FILE}: expected the plan named in {SCAN_FILE}, got another; "
-            "scan again with --fresh"
-        )
-    planned, later = PlannedFiles(plan), []
-    for sheet in listed:
-        if planned.is_changed(sheet):
-            raise BadOutput(
-                f"{sheet.path}: the archive was changed since the scan into {output.place} began; use --fresh"
-            )
-        if sheet not in planned:
-            later.append(sheet.name)
-    facts = {"plan": saved["plan"], "passed_over": saved.get("passed_over", [])}
-    return plan, later, facts | {key: saved[key] for key in ("partition",) if key in saved}
-
-
-def _missing_parts(output: ScanOutput, plan: ScanPlan, rows: PartRows) -> tuple[list[int], list[int]]:
-    """Numbers of the parts to scan, and of those among them that exist but are damaged.
-
-    A part with images that could not be read then, and can be read now, is scanned again.
-    """
-    present = output.part_names()
-    ours = {part_path(output.work, number).name: number for number in range(plan.parts)}
-    foreign = sorted(present - set(ours))
-    if foreign:
-        raise BadOutput(
-            f"{output.place / VERDICTS / foreign[0]}: expected parts of this scan alone; "
-            "remove it, or use --fresh"
-        )
-    output.expect(ours.values())
-    missing, damaged = [], []
-    for name, number in ours.items():
-        table = _whole_part(output, plan, rows, number) if name in present else None
-        if table is None and name in present:
-            damaged.append(number)
-        if table is None or (has_transient_rows(table) and is_readable_now(table, plan.part(number))):
-            missing.append(number)
-    return missing, damaged
-
-
-def _whole_part(output: ScanOutput, plan: ScanPlan, rows: PartRows, number: int) -> pa.Table | None:
-    try:
-        table = output.read_part(number, rows.schema(number))
-    except BadOutput:
-        return None
-    start = number * PART
-    expected = list(range(start, start + _length(plan, number)))
-    return table if table["index"].to_pylist() == expected else None
-
-
-def _length(plan: ScanPlan, number: int) -> int:
-    return min(PART, plan.sheets - number * PART)
 
 
 def _scan_here(
@@ -291,7 +240,7 @@ def _write_page(
 
     wanted = {shown.index for shown in summary.shown}
     sheets = {}
-    for number in sorted({index // PART for index in wanted}):
+    for number in sorted({index // plan.part_sheets for index in wanted}):
         sheets.update({sheet.index: sheet for sheet in plan.part(number) if sheet.index in wanted})
     return write_page(out, summary, bundle, engine, sheets, passed_over)
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from steelsight.errors import BadOutput, BadSource
+from steelsight.errors import BadOutput, BadSource, ScanIncomplete
 from steelsight.reading import MOST_BYTES
 from steelsight.runtime.scan.job import FinishedPart
 from steelsight.runtime.scan.objects.address import ObjectAddress, parse_address
@@ -112,10 +112,15 @@ class BucketOutput:
         """
         waiting: deque[tuple[FinishedPart, Future[None]]] = deque()
         with closing(finished), ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool:
-            for part in finished:
-                waiting.append((part, pool.submit(self._write, self._name(part.part), spent=True)))
-                while waiting and (waiting[0][1].done() or len(waiting) >= UPLOADS):
+            try:
+                for part in finished:
+                    waiting.append((part, pool.submit(self._write, self._name(part.part), spent=True)))
+                    while waiting and (waiting[0][1].done() or len(waiting) >= UPLOADS):
+                        yield _result(*waiting.popleft())
+            except ScanIncomplete:  # it says that all other parts are complete
+                while waiting:
                     yield _result(*waiting.popleft())
+                raise
             while waiting:
                 yield _result(*waiting.popleft())
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from steelsight.errors import BadOutput
+from steelsight.files import take_lock
 from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.objects.faults import ObjectFault
 from steelsight.runtime.scan.objects.writing import WritableStore
-from steelsight.runtime.scan.output import lock_output
+from steelsight.runtime.scan.output import LOCK, lock_output
 from steelsight.runtime.scan.outputs.bucket import BucketOutput, bucket_place
 from steelsight.runtime.scan.outputs.folder import FolderOutput
 
-__all__ = ["ScanOutput", "open_output"]
+__all__ = ["ScanOutput", "open_output", "remove_left_folders"]
+
+WORK: Final = "steelsight-scan-"  # how folders in TMPDIR begin, in which results for object storage are made
+_YOUNG_S: Final = 3600.0  # folders that may not be locked yet
 
 ScanOutput: TypeAlias = FolderOutput | BucketOutput
 
@@ -34,7 +41,8 @@ def open_output(out: Path | str, *, fresh: bool) -> Iterator[ScanOutput]:
             yield FolderOutput(Path(out))
         return
     place = bucket_place(str(out))
-    with tempfile.TemporaryDirectory(prefix="steelsight-scan-") as work:
+    remove_left_folders()
+    with tempfile.TemporaryDirectory(prefix=WORK) as work:
         output = BucketOutput(place, Path(work), WritableStore())
         try:
             with lock_output(output.work, fresh=False):
@@ -48,3 +56,19 @@ def open_output(out: Path | str, *, fresh: bool) -> Iterator[ScanOutput]:
             raise
         finally:
             output.close()
+
+
+def remove_left_folders() -> None:
+    """Remove this user's folders in TMPDIR of scans that were killed: those that no process holds locked."""
+    if os.name != "posix":  # without such locks nobody knows
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{WORK}*"):
+        try:
+            facts = folder.lstat()
+            if facts.st_uid != os.getuid() or time.time() - facts.st_mtime < _YOUNG_S:
+                continue
+            with (folder / LOCK).open("rb") as lock:
+                if take_lock(lock.fileno()):
+                    shutil.rmtree(folder)
+        except OSError:  # no lock, or gone meanwhile: it is no obstacle to this scan
+            continue

@@ -93,7 +93,7 @@ class WriteLease:
         if not self._etag or self._lost:
             return
         try:
-            self._write(self._etag, released=True)
+            self._renew(released=True)
         except ObjectFault:  # then it expires
             self._lost = "it could not be given back"
 
@@ -102,13 +102,28 @@ class WriteLease:
         while not self._ended.wait(RENEW_S):
             started = time.monotonic()
             try:
-                self._etag = self._write(self._etag)
+                self._renew()
                 self._renewed = started
             except ObjectFault as error:
                 if error.errno in (errno.ESTALE, errno.ENOENT):
                     self._lost = "another scan took it"
                     return
                 # else it is tried again; `check` ends the scan where that goes on too long
+
+    def _renew(self, *, released: bool = False) -> None:
+        """Write the lock again; raises ObjectFault, with ESTALE where another process has it.
+
+        A renewal may have been stored although its answer was lost: then the lock has our token.
+        """
+        try:
+            self._etag = self._write(self._etag, released=released)
+        except ObjectFault as error:
+            if error.errno != errno.ESTALE:
+                raise
+            read = self._store.read_state(self._address, most_bytes=LARGEST)
+            if _facts(read.content).get("token") != self._token:
+                raise
+            self._etag = self._write(read.etag, released=released)
 
     def _write(self, replaces: str, *, released: bool = False) -> str:
         self._count += 1
