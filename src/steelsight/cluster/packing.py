@@ -70,7 +70,8 @@ def pack_rows(table: pa.Table) -> bytes:
     options = _COMPRESSED if table.nbytes > _INLINE_BYTES else None
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def unpack_rows(content: bytes) -> pa.Table:
