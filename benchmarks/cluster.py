@@ -26,19 +26,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ray.cluster_utils import Cluster
 
 import steelsight.cluster.scan as cluster_scan
-from steelsight.cluster.checks import NodeReport
+from cluster_workers import NullScanner, Peak, cluster_of, draw_sheets, planned_sheets
 from steelsight.cluster.connect import connect
-from steelsight.cluster.node_scanner import ScannedPart
-from steelsight.cluster.packing import unpack_rows
 from steelsight.cluster.scan import on_cluster
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import open_bundle
@@ -49,10 +45,7 @@ from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.output import machine_facts
 from steelsight.runtime.scan.parts import PartRows
 from steelsight.runtime.scan.plan import PART, write_plan
-from steelsight.runtime.scan.sources import PlannedSheet
-from steelsight.sheets.synthetic import synth_spec, write_sheets
 
-DRAWN = 48
 OPTIONS = ScanOptions(page=False)
 
 
@@ -73,32 +66,12 @@ def main() -> None:
         print(json.dumps(run(options, Path(scratch))))
 
 
-def draw(scratch: Path, count: int) -> Path:
-    """A folder of small generated sheets; beyond DRAWN they are repeated under other names."""
-    write_sheets(synth_spec(count=DRAWN, height=64, width=400), scratch / "drawn")
-    drawn = sorted((scratch / "drawn").rglob("*.jpg"))
-    folder = scratch / "sheets"
-    folder.mkdir()
-    for number in range(count):
-        (folder / f"{number:07d}.jpg").write_bytes(drawn[number % len(drawn)].read_bytes())
-    return folder
-
-
-def cluster_of(cores: list[int]) -> Cluster:
-    """A head without cores and nodes with some."""
-    head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.1"}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    for count in cores:
-        cluster.add_node(num_cpus=count, node_ip_address="127.0.0.1")
-    return cluster
-
-
 # ---- speed ----
 
 
 def measure_speed(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Sheets a second of both, and their ratio."""
-    folder = draw(scratch, options.sheets or 50_000)
+    folder = draw_sheets(scratch, options.sheets or 50_000, height=64, width=400)
     cluster = cluster_of([2])
     rates: dict[str, list[tuple[float, float]]] = {"local": [], "ray": []}
     with connect(cluster.address):
@@ -171,7 +144,7 @@ class Machines:
 def measure_deaths(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Kill something at random points until enough were killed; compare rows."""
     scan_module.PART = 32
-    folder = draw(scratch, options.sheets or 6_000)
+    folder = draw_sheets(scratch, options.sheets or 6_000, height=64, width=400)
     scan_module.scan(default_bundle(), [folder], scratch / "local", OPTIONS, workers=2)
     expected = digest_of(scratch / "local")
     machines = Machines()
@@ -259,23 +232,11 @@ def is_scanner(number: str) -> bool:
 # ---- the driver's cost ----
 
 
-class NullScanner:
-    """Scans nothing: gives back bytes of a part's usual size."""
-
-    content = os.urandom(60_000)
-
-    def open(self, node: str, _files: Any, _settings: Any) -> NodeReport:
-        return NodeReport(node, "null", None)
-
-    def scan(self, part: int, rows: bytes) -> ScannedPart:
-        return ScannedPart(part, len(unpack_rows(rows)), self.content, None)
-
-
 def measure_driver(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Parts a second, and the driver's memory with a plan of many sheets."""
     sheets = options.sheets or 10_000_000
     started = time.perf_counter()
-    plan = write_plan(scratch, planned(sheets), PART)
+    plan = write_plan(scratch, planned_sheets(sheets), PART)
     planning = time.perf_counter() - started
     cluster_scan.NodeScanner = NullScanner  # type: ignore[assignment,misc]
     bundle = open_bundle(default_bundle())
@@ -300,35 +261,6 @@ def measure_driver(options: argparse.Namespace, scratch: Path) -> dict[str, Any]
         "peak_mib": round(peak.mib),
         "whole_process_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
-
-
-def planned(count: int) -> Iterator[PlannedSheet]:
-    """Sheets that do not exist."""
-    for number in range(count):
-        name = f"line3/coil{number // 2000:06d}/{number:09d}.jpg"
-        yield PlannedSheet(number, name, f"/archive/{name}")
-
-
-class Peak:
-    """The largest resident memory of this process while the block runs, in MiB."""
-
-    mib = 0.0
-
-    def __enter__(self) -> Peak:
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        page = os.sysconf("SC_PAGE_SIZE")
-        while not self._done.wait(0.2):
-            resident = int(Path("/proc/self/statm").read_text().split()[1]) * page / 2**20
-            self.mib = max(self.mib, resident)
 
 
 if __name__ == "__main__":

@@ -40,20 +40,20 @@ from ray.cluster_utils import Cluster
 
 import cluster_objects
 import steelsight.cluster.scan as cluster_scan
-from cluster import cluster_of, planned
-from steelsight.cluster.checks import Expected, NodeReport
+from cluster_tables import compared, predictions, print_tables, say
+from cluster_workers import DRAWN, NullScanner, cluster_of, draw_sheets, make_folder, planned_sheets
+from steelsight.cluster.checks import Expected
 from steelsight.cluster.connect import connect
 from steelsight.cluster.node_scanner import (
     NodeScanner,
     NodeSettings,
-    ScannedPart,
     bundle_files,
 )
-from steelsight.cluster.packing import pack_rows, unpack_rows
+from steelsight.cluster.packing import pack_rows
 from steelsight.cluster.scan import on_cluster
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.bundle.open import Bundle, open_bundle
-from steelsight.runtime.capacity.scale import ScaleConstants, Throughput, predict_scan
+from steelsight.runtime.capacity.scale import ScaleConstants, predict_scan
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.engine.reading import read_image
 from steelsight.runtime.scan.job import ScanJob
@@ -63,9 +63,7 @@ from steelsight.runtime.scan.parts import PartRows, part_path
 from steelsight.runtime.scan.plan import PART, ScanPlan, write_plan
 from steelsight.runtime.scan.run import scan
 from steelsight.runtime.scan.sources import PlannedSheet
-from steelsight.sheets.synthetic import synth_spec, write_sheets
 
-DRAWN = 48
 PER_NODE = 2  # workers of a node that sleep
 NULL_PARTS = 1500
 OPTIONS = ScanOptions(page=False)
@@ -102,8 +100,8 @@ class Bench:
     def __init__(self, given: argparse.Namespace, scratch: Path) -> None:
         self.given, self.scratch = given, scratch
         self.bundle: Bundle = open_bundle(default_bundle() if given.bundle == "fast" else Path(given.bundle))
-        self.sheets = draw(scratch, given.sheets)
-        self.null_plan = write_plan(made(scratch / "null"), planned(NULL_PARTS * PART), PART)
+        self.sheets = draw_sheets(scratch, given.sheets)
+        self.null_plan = write_plan(make_folder(scratch / "null"), planned_sheets(NULL_PARTS * PART), PART)
 
     def measure(self) -> tuple[ScaleConstants, list[dict[str, Any]]]:
         """The constants, and each prediction beside what was measured."""
@@ -133,7 +131,7 @@ class Bench:
         engine = open_engine(self.bundle, threads=1)
         batch = np.stack([read_image(path, spec).gray for path in images[: engine.batch]])
         infer_s = per_item(lambda: engine(batch), 30) / engine.batch
-        plan = write_plan(made(self.scratch / "real"), rows_of(self.sheets), PART)
+        plan = write_plan(make_folder(self.scratch / "real"), rows_of(self.sheets), PART)
         worker = NodeScanner()
         settings = NodeSettings("fast", plan.checksum, OPTIONS, Expected(machine_facts(engine)))
         report = worker.open("here", bundle_files(self.bundle), settings)
@@ -273,22 +271,6 @@ class Bench:
         return starts[0], checks
 
 
-class NullScanner:
-    """Sleeps instead of scanning, and gives back bytes of a part's usual size."""
-
-    pause = 0.0
-
-    def open(self, node: str, _files: Any, _settings: Any) -> NodeReport:
-        """Nothing to open."""
-        self.content = os.getpid().to_bytes(8, "little") + os.urandom(45_000)
-        return NodeReport(node, "null", None)
-
-    def scan(self, part: int, rows: bytes) -> ScannedPart:
-        """Sleep."""
-        time.sleep(self.pause)
-        return ScannedPart(part, len(unpack_rows(rows)), self.content, None)
-
-
 def look_s(pending: int = 4000) -> float:
     """Seconds of `ray.wait` for one reference that is not ready, with so many of them."""
 
@@ -304,26 +286,10 @@ def look_s(pending: int = 4000) -> float:
     return taken / pending
 
 
-def draw(scratch: Path, count: int) -> Path:
-    """A folder of generated sheets of 256x1600; beyond DRAWN they are repeated under other names."""
-    write_sheets(synth_spec(count=DRAWN), scratch / "drawn")
-    drawn = sorted((scratch / "drawn").rglob("*.jpg"))
-    folder = made(scratch / "sheets")
-    for number in range(count):
-        (folder / f"{number:07d}.jpg").write_bytes(drawn[number % len(drawn)].read_bytes())
-    return folder
-
-
 def rows_of(folder: Path) -> list[PlannedSheet]:
     """The plan of one part."""
     paths = sorted(folder.iterdir())[:PART]
     return [PlannedSheet(number, path.name, str(path)) for number, path in enumerate(paths)]
-
-
-def made(folder: Path) -> Path:
-    """The folder, made."""
-    folder.mkdir()
-    return folder
 
 
 def per_item(call: Any, times: int) -> float:
@@ -335,56 +301,6 @@ def per_item(call: Any, times: int) -> float:
         call()
         taken.append(time.perf_counter() - start)
     return statistics.median(taken)
-
-
-def compared(what: str, predicted: float, measured: float) -> dict[str, Any]:
-    """A line of the checks, printed."""
-    say(f"{what}: predicted {predicted:.1f}, measured {measured:.1f}, ratio {measured / predicted:.2f}")
-    return {
-        "what": what,
-        "predicted": round(predicted, 2),
-        "measured": round(measured, 2),
-        "ratio": round(measured / predicted, 3),
-    }
-
-
-def predictions(constants: ScaleConstants, cores: int) -> list[tuple[str, int, Throughput]]:
-    """What the model says of 1 to 1,000 nodes, from a folder and from a store of 20 ms a request."""
-    found = []
-    for source, changes in (
-        ("folder", {"request_s": 0.0}),
-        ("store of 20 ms", {"round_trip_s": 0.02}),
-    ):
-        for nodes in (1, 10, 100, 1000):
-            told = predict_scan(replace(constants, **changes), nodes=nodes, cores=cores, sheets=100_000_000)
-            found.append((source, nodes, told))
-    return found
-
-
-def print_tables(
-    constants: ScaleConstants, checks: list[dict[str, Any]], table: list[tuple[str, int, Throughput]]
-) -> None:
-    """Rows for docs/results/scale.md."""
-    print("\n| constant | |\n|---|---|")
-    for name, value in asdict(constants).items():
-        print(f"| {name} | {value:.4g} |")
-    print("\n| check | predicted | measured | ratio | limit |\n|---|---|---|---|---|")
-    for each in checks:
-        print("| " + " | ".join(str(value) for value in each.values()) + " |")
-    print(
-        "\n| source | nodes | sheets/s | read GB/s | limit | 100,000,000 sheets |\n|---|---|---|---|---|---|"
-    )
-    for source, nodes, told in table:
-        read, hours = told.read_bytes_per_s / 1e9, told.scan_s / 3600
-        print(
-            f"| {source} | {nodes:,} x {told.workers // nodes} | {told.sheets_per_s:,.0f} | {read:.2f} "
-            f"| {told.limit} | {hours:.2f} h, {told.scan_sheets_per_s:,.0f} sheets/s |"
-        )
-
-
-def say(line: str) -> None:
-    """Print at once."""
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

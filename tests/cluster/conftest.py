@@ -47,6 +47,9 @@ class TestedNode:
         ]
 
 
+TRIES = 3  # to start the head of the cluster
+
+
 @pytest.fixture(scope="session")
 def ray_head() -> Iterator[Any]:
     """A cluster whose head computes nothing."""
@@ -55,15 +58,19 @@ def ray_head() -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        cluster = Cluster(
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": 0,
-                "include_dashboard": False,
-                "node_ip_address": NODE_IP,
-                "env_vars": {"PYTHONPATH": PATH},
-            },
-        )
+        arguments = {
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "node_ip_address": NODE_IP,
+            "env_vars": {"PYTHONPATH": PATH},
+        }
+        for left in reversed(range(TRIES)):
+            try:
+                cluster = Cluster(initialize_head=True, head_node_args=arguments)
+                break
+            except Exception as error:  # Ray raises no other class, and waits for 30 s, busy machine or not
+                if not left or "timed out during startup" not in str(error):
+                    raise
     yield cluster
     cluster.shutdown()
 
