@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import typer.testing
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from tests.annotations import check_annotations
 from tests.databases import (
     address,
     cluster,
@@ -35,7 +35,7 @@ __all__ = [
     "sqlite_template",
 ]
 
-_hook = install_import_hook("steelsight", "beartype.beartype")
+check_annotations("steelsight")
 
 # No property test asserts a time: no deadline for one example and no health check of slow inputs, so that a
 # busy machine cannot fail one. CI draws the same examples in every run, as Hypothesis does there by default.

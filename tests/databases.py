@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -93,8 +93,28 @@ class Cluster:
         assert done.returncode == 0, f"{command}: {done.stderr}{done.stdout}"
 
 
+class LastingCluster(Cluster):
+    """One that no test stops, administered by a connection that stays, since each takes a while to begin."""
+
+    _administrator: Any = None
+
+    def stop(self) -> None:
+        if self._administrator is not None:
+            self._administrator.close()
+        super().stop()
+
+    def _command(self, command: str) -> None:
+        from pg8000.native import Connection
+
+        if self._administrator is None:
+            stream = socket.create_connection(("127.0.0.1", self.port))
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._administrator = Connection("ledger", database="postgres", sock=stream)
+        self._administrator.run(command)
+
+
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[LastingCluster]:
     pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
     binaries = postgresql_binaries()
     if binaries is None:
@@ -102,7 +122,7 @@ def cluster() -> Iterator[Cluster]:
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
     place = MEMORY if roomy else None
     with tempfile.TemporaryDirectory(prefix="pg", dir=place, ignore_cleanup_errors=True) as folder:
-        running = Cluster(binaries, Path(folder))
+        running = LastingCluster(binaries, Path(folder))
         try:
             yield running
         finally:

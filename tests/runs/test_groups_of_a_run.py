@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,9 +52,10 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(data: Path, small: Small, tmp_path: Path) -> Path:
+def run(data: Path, small: Small, train_once: Callable[..., Any], tmp_path: Path) -> Path:
     recipe = small("task=multiclass", "split.method=groups")
-    return train_run(data, DataOptions(RULE), recipe=recipe, out=tmp_path / "run").folder
+    train_once(train_run, data, options=DataOptions(RULE), recipe=recipe, out=tmp_path / "run")
+    return tmp_path / "run"
 
 
 def test_the_card_keeps_the_rule_and_older_cards_load(run: Path) -> None:
@@ -150,10 +152,11 @@ def _coils(root: Path, names: Callable[[int], str]) -> None:
 
 
 @pytest.fixture
-def coil_run(data: Path, small: Small, tmp_path: Path) -> Path:
+def coil_run(data: Path, small: Small, train_once: Callable[..., Any], tmp_path: Path) -> Path:
     _coils(data, lambda frame: f"C{frame // 100}")
     recipe = small("task=multiclass", "split.method=groups")
-    return train_run(data, DataOptions("column:coil"), recipe=recipe, out=tmp_path / "run").folder
+    train_once(train_run, data, options=DataOptions("column:coil"), recipe=recipe, out=tmp_path / "run")
+    return tmp_path / "run"
 
 
 def test_coils_of_training_in_another_folder_are_not_unseen(coil_run: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,8 +46,9 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(data: Path, small: Small, tmp_path: Path) -> Path:
-    return train_run(data, recipe=small("task=multiclass"), out=tmp_path / "run").folder
+def run(data: Path, small: Small, train_once: Callable[..., Any], tmp_path: Path) -> Path:
+    train_once(train_run, data, recipe=small("task=multiclass"), out=tmp_path / "run")
+    return tmp_path / "run"
 
 
 def _brightened(root: Path, data: Path, run: Path, most: int) -> tuple[Path, int]:

@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from steelsight.cli import app
+from steelsight.runtime import sizing
 
 run = CliRunner()
 
@@ -50,7 +51,9 @@ def test_the_demo_on_images_of_ones_own(tmp_path: Path) -> None:
     assert "Traceback" not in empty.output
 
 
-def test_bench_counts_cameras(tmp_path: Path) -> None:
+def test_bench_counts_cameras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sizing, "ROUNDS", 3)
+    monkeypatch.setattr(sizing, "SINGLE", 10)
     rng = np.random.default_rng(0)
     for number in range(4):
         gray = rng.integers(0, 256, (64, 400), dtype=np.uint8)

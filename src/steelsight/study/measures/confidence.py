@@ -190,7 +190,7 @@ def _sweep(
 def _refuse(
     name: str,
     fitted: _Fitted,
-    outside: Float[np.ndarray, _],
+    outside: Float[np.ndarray, " m"],
     rng: np.random.Generator,
     resamples: int,
 ) -> OutlierRejection:
@@ -201,7 +201,7 @@ def _refuse(
     )
 
 
-def _together(outsiders: Mapping[str, Columns], name: str) -> Float[np.ndarray, _]:
+def _together(outsiders: Mapping[str, Columns], name: str) -> Float[np.ndarray, " m"]:
     return np.concatenate([scores[name] for scores in outsiders.values()])
 
 
