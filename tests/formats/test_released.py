@@ -68,7 +68,7 @@ def test_a_run_is_evaluated_and_listed(version: str, places: dict[str, Path], tm
     listed = read_run_folder(folder)
     assert listed is not None
     assert (listed.state, listed.version, listed.data) == ("finished", version, "DATA")
-    assert listed.figures["accuracy"].estimate == done.metrics["accuracy"]["estimate"]
+    assert listed.figures["accuracy"].estimate == done.metrics["report"]["accuracy"]["estimate"]
 
 
 @pytest.mark.parametrize("version", FORMATS)

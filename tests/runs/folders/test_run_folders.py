@@ -70,7 +70,7 @@ def test_an_interrupted_training_is_resumable_and_a_lost_one_is_not(trained: Pat
     lost = read_run_folder(trained)
     assert lost is not None
     assert lost.state == "incomplete"
-    assert "with --fresh, starts over" in lost.problem
+    assert "--fresh` starts over" in lost.problem
 
 
 def test_damaged_metrics_are_said(trained: Path) -> None:

@@ -15,7 +15,7 @@ from steelsight.names import on_one_line, shown_name
 
 if TYPE_CHECKING:
     from steelsight.runs.folders.read import RunFolder
-    from steelsight.runs.folders.remove import Removable
+    from steelsight.runs.folders.remove import RunRemoval
     from steelsight.types import Interval
 
 __all__ = ["runs"]
@@ -98,11 +98,11 @@ def _confirmed(count: int) -> bool:
         ) from None
 
 
-def _contents(removable: Removable) -> str:
-    run = removable.run
+def _contents(removal: RunRemoval) -> str:
+    run = removal.run
     figures = f", accuracy {_figure(run.figures, 'accuracy')}" if "accuracy" in run.figures else ""
-    nested = f", and {len(removable.others)} RUN folders in it" if removable.others else ""
-    size = f"{removable.files} files, {removable.bytes / 1e6:.1f} MB"
+    nested = f", and {len(removal.others)} RUN folders in it" if removal.others else ""
+    size = f"{removal.files} files, {removal.bytes / 1e6:.1f} MB"
     return f"{run.folder} ({_state(run)}{figures}): {size}{nested}"
 
 

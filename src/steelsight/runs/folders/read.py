@@ -86,7 +86,7 @@ def read_run_folder(folder: Path) -> RunFolder | None:
     else:
         state = "resumable" if not metrics and (folds or epochs is not None) else "incomplete"
     if state == "incomplete" and not problem:
-        problem = f"{METRICS_FILE} is missing; the command that began it, with --fresh, starts over"
+        problem = f"{METRICS_FILE} is missing; `steelsight train ... --fresh` starts over"
     return RunFolder(
         folder=folder,
         state=state,

@@ -11,11 +11,11 @@ from steelsight.errors import BadInput, BadOutput
 from steelsight.runs.folders.find import check_run_folder, find_run_folders
 from steelsight.runs.folders.read import RunFolder
 
-__all__ = ["Removable", "check_removable", "remove_run_folder"]
+__all__ = ["RunRemoval", "check_removable", "remove_run_folder"]
 
 
 @dataclass(frozen=True)
-class Removable:
+class RunRemoval:
     """A RUN folder that may be removed, and what goes with it."""
 
     run: RunFolder
@@ -24,7 +24,7 @@ class Removable:
     others: tuple[Path, ...]  # further RUN folders below it
 
 
-def check_removable(folder: Path) -> Removable:
+def check_removable(folder: Path) -> RunRemoval:
     """Look at a folder that is to be removed, without removing it.
 
     raises  BadInput where it is no RUN folder, a link to one, or holds the folder this process works in
@@ -42,7 +42,7 @@ def check_removable(folder: Path) -> Removable:
         for name in names
     ]
     others = tuple(each.folder for each in find_run_folders(folder).runs if each.folder != folder)
-    return Removable(run, len(sizes), sum(sizes), others)
+    return RunRemoval(run, len(sizes), sum(sizes), others)
 
 
 def remove_run_folder(folder: Path) -> None:
