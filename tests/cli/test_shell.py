@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
+import logging
 import os
 import pty
 import subprocess
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 from steelsight.cli import app
 from steelsight.cli.console import _Terminal, console, progress_bar, step_status
 from steelsight.cli.progress_lines import ProgressLines
+from steelsight.cli.verbosity import verbose_log
 from steelsight.cli.verbs import LAB, PLANT, STUDY, TRUST, VERBS
 
 MAIN = "import sys; sys.argv[0] = 'steelsight'; from steelsight.cli import main; main()"
@@ -24,8 +27,12 @@ BARE = {name: value for name, value in os.environ.items() if name not in ("NO_CO
 
 
 def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run_script(MAIN, *words, **variables)
+
+
+def run_script(script: str, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", MAIN, *words],
+        [sys.executable, "-c", script, *words],
         capture_output=True,
         text=True,
         check=False,
@@ -103,24 +110,23 @@ def test_a_script_for_each_shell_is_shown(shell: str) -> None:
     assert f"complete_{'pwsh' if shell == 'pwsh' else shell}" in done.stdout
 
 
-@pytest.mark.parametrize("words", [["--quiet", "synth"], ["synth", "-q"]])
+@pytest.mark.parametrize("words", [["--quiet", "runs", "list"], ["runs", "list", "-q"]])
 def test_quiet_prints_nothing_but_results(words: list[str], tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, [*words, str(tmp_path / "out"), "--count", "1"])
+    done = CliRunner().invoke(app, [*words, str(tmp_path)])
     assert (done.exit_code, done.stderr, done.stdout) == (0, "", "")
-    assert CliRunner().invoke(app, ["--quiet", "recipes"]).stdout.startswith("default ")
+    assert json.loads(CliRunner().invoke(app, [*words, str(tmp_path), "--json"]).stdout)["runs"] == []
+    assert "no RUN folder" in CliRunner().invoke(app, ["runs", "list", str(tmp_path)]).stderr
 
 
 def test_quiet_prints_errors(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["-q", "data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    done = CliRunner().invoke(app, ["-q", "runs", "show", str(tmp_path)])
     assert done.exit_code == 2
-    assert done.stderr.startswith("error BadData")
-    assert len(done.stderr.splitlines()) >= 1
-    assert "set aside" not in done.stderr
+    assert done.stderr.startswith(f"error BadInput: {tmp_path}: expected a RUN folder")
 
 
-@pytest.mark.parametrize("words", [["--verbose", "synth"], ["synth", "-v"]])
+@pytest.mark.parametrize("words", [["--verbose", "runs", "list"], ["runs", "list", "-v"]])
 def test_verbose_prints_versions_and_times(words: list[str], tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, [*words, str(tmp_path / "out"), "--count", "1"])
+    done = CliRunner().invoke(app, [*words, str(tmp_path)])
     assert done.exit_code == 0, done.output
     lines = done.stderr.splitlines()
     assert lines[0].startswith("steelsight ")
@@ -128,8 +134,21 @@ def test_verbose_prints_versions_and_times(words: list[str], tmp_path: Path) -> 
     assert lines[-1].startswith("took ")
 
 
+def test_verbose_prints_the_log_of_libraries_while_a_verb_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    console.set_verbosity(verbose=True)
+    try:
+        with verbose_log("steelsight scan"):
+            logging.getLogger("some.library").info("read %d rows", 3)
+        logging.getLogger("some.library").info("afterwards")
+    finally:
+        console.set_verbosity()
+    shown = capsys.readouterr().err
+    assert "some.library: read 3 rows" in shown
+    assert "afterwards" not in shown
+
+
 def test_verbose_prints_the_traceback_of_an_error(tmp_path: Path) -> None:
-    words = ["data", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
+    words = ["runs", "show", str(tmp_path)]
     assert "Traceback (most recent call last)" in CliRunner().invoke(app, [*words, "--verbose"]).stderr
     assert "Traceback" not in CliRunner().invoke(app, words).stderr
 
@@ -162,15 +181,20 @@ def test_no_color_takes_colours_away() -> None:
     assert "\x1b" not in run("--help", NO_COLOR="1").stdout
 
 
+LOGGING = """
+from steelsight.cli.console import console, progress_bar, step_status
+with step_status("opening") as say:
+    say("predicting")
+with console.status("scanning"), progress_bar("reading") as report:
+    for done in range(100):
+        report(done, 100)
+"""
+
+
 @pytest.mark.parametrize("variables", [{}, {"FORCE_COLOR": "1"}, {"TERM": "xterm-256color", "CI": "true"}])
-def test_a_log_has_lines_and_no_movement_of_the_cursor(variables: dict[str, str], tmp_path: Path) -> None:
-    done = run("demo", "--count", "3", "--out", str(tmp_path / "demo"), **variables)
-    assert done.returncode == 0, done.stderr
-    assert "\r" not in done.stderr
-    for movement in ("\x1b[?25l", "\x1b[1A", "\x1b[2K"):
-        assert movement not in done.stderr
-    assert "scanning" in done.stderr
-    assert "3 sheets: " in done.stderr
+def test_a_log_has_lines_and_no_movement_of_the_cursor(variables: dict[str, str]) -> None:
+    done = run_script(LOGGING, **variables)
+    assert done.stderr == "opening\npredicting\nscanning\n"
 
 
 def test_a_terminal_has_a_bar() -> None:
