@@ -65,12 +65,13 @@ WORDS = {  # licences as metadata names them, by their SPDX identifier
     "ISC License (ISCL)": "ISC",
     "The Unlicense (Unlicense)": "Unlicense",
 }
-KNOWN = {  # package: SPDX expression, and where it is written
-    "cuda-toolkit": (
-        "LicenseRef-NVIDIA-Proprietary",
-        "names of NVIDIA's packages alone; End User License Agreement",
-    ),
+KNOWN = {  # package: SPDX expression, and where it is written; an SBOM leaves out what is no SPDX identifier
+    "cuda-toolkit": ("LicenseRef-NVIDIA-Proprietary", "it names packages of NVIDIA and holds nothing"),
+    "nvidia-cusparselt-cu13": ("LicenseRef-NVIDIA-Proprietary", "its metadata, field License"),
+    "protobuf": ("BSD-3-Clause", "its file LICENSE"),
     "python-dateutil": ("Apache-2.0 OR BSD-3-Clause", "its file LICENSE"),
+    "ray": ("Apache-2.0", "its metadata, field License"),
+    "torchvision": ("BSD-3-Clause", "its file LICENSE"),
 }
 _CLASSIFIER = re.compile(r"^(License :: )?(OSI Approved :: )?")
 _PROPRIETARY = "Other/Proprietary License"  # a classifier that names no licence
