@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -131,11 +132,18 @@ def import_seconds(environment: Environment) -> float:
     return statistics.median(float(environment.run("python", "-c", script)) for _ in range(ROUNDS))
 
 
-def help_seconds(environment: Environment, *verb: str) -> float:
-    """Median time of `steelsight [VERB] --help`, the start of Python included."""
-    times = []
+def help_seconds(environment: Environment, *verb: str) -> tuple[float, float]:
+    """Median time and processor time of `steelsight [VERB] --help`, the start of Python included."""
+    times, used = [], []
     for _ in range(ROUNDS):
-        started = time.perf_counter()
+        started, before = time.perf_counter(), _processor_seconds()
         environment.run("steelsight", *verb, "--help")
         times.append(time.perf_counter() - started)
-    return statistics.median(times)
+        used.append(_processor_seconds() - before)
+    return statistics.median(times), statistics.median(used)
+
+
+def _processor_seconds() -> float:
+    """Processor time of all child processes that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
