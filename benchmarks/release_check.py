@@ -159,18 +159,19 @@ def write_licences(listed: list[Package], path: Path) -> None:
 def write_figures(figures: Figures, listed: list[Package], path: Path) -> None:
     """The page of figures."""
     built = figures.built
+    load = os.getloadavg()[1]  # of five minutes
     rows = [
         "# Releases",
         "",
         f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {commit()}, {os.cpu_count()} cores, "
-        f"{platform.system()} {platform.machine()}.",
+        f"{platform.system()} {platform.machine()}, load {load:.1f}.",
         "",
         "    make release-check",
         "",
         "| figure | value | aim |",
         "|---|---|---|",
         f"| `import steelsight`, median of 11 | {1000 * figures.import_s:.0f} ms | 100 ms |",
-        f"| `steelsight --help`, median of 11, start of Python included | {_seconds(figures.help_s)} | 0.4 s |",
+        f"| `steelsight --help`, likewise, start of Python included | {_seconds(figures.help_s)} | 0.4 s |",
         f"| `steelsight scan --help`, likewise | {_seconds(figures.verb_help_s)} | |",
         f"| wheel | {built.wheel.stat().st_size / 1e6:.1f} MB | {MOST_WHEEL_MB:.0f} MB |",
         f"| sdist | {built.sdist.stat().st_size / 1e6:.1f} MB | |",
