@@ -10,7 +10,7 @@ TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 PAGES := src/steelsight/service/pages
 
-.PHONY: words bundles bundle-fast bundle-accurate demo console test check format lint static types imports pytest coverage test-plant test-long bench clean
+.PHONY: words bundles bundle-fast bundle-accurate demo console test check format lint static types imports pytest coverage test-plant test-long release-check bench clean
 
 # constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -73,6 +73,9 @@ test-long: $(VENV)/.installed  ## long statistics, trainings and attacks; writes
 	$(BIN)/python benchmarks/hardening.py build/hardening docs/results/hardening.md
 	$(BIN)/python benchmarks/service.py --prepare build/service/list.db
 
+release-check: $(VENV)/.installed  ## wheel and sdist twice, empty environments, SBOMs, licences; writes docs/results/release.md
+	$(BIN)/python benchmarks/release_check.py
+
 # Trains and exports the bundles that come with the package, on generated sheets alone: one target a bundle.
 # The weights of each are kept for `model.pretrained = steel` too.
 bundles: bundle-fast bundle-accurate
@@ -104,7 +107,7 @@ bundle-accurate: $(VENV)/.installed
 	  --out src/steelsight/runtime/bundles/accurate --risk .05 --probes 12
 
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
-	for file in $(filter-out $(addprefix benchmarks/,house.py golden.py hardening.py console_pictures.py learning_loop.py cluster.py),$(wildcard benchmarks/*.py)); do \
+	for file in $(filter-out $(addprefix benchmarks/,house.py golden.py hardening.py console_pictures.py learning_loop.py cluster.py release_check.py),$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
 
 words: $(VENV)/.installed  ## find the console's messages, add them to its catalogs, compile those

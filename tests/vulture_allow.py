@@ -19,6 +19,7 @@ SUBSET  # choices of the command line
 NONE
 uri  # the HTML template of reports
 on_broken_pipe  # Rich's console
+list_commands  # Typer asks the group of verbs for their names
 disconnected  # uvicorn asks a request for it
 
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.

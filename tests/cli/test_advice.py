@@ -20,7 +20,7 @@ from steelsight.errors import BadData
 
 PACKAGE = Path(steelsight.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
-GLOBAL = {"--help", "--traceback", "--version"}
+GLOBAL = {"--help", "--quiet", "--traceback", "--verbose", "--version"}
 VERBS = verbs()
 
 

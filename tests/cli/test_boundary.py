@@ -47,7 +47,7 @@ def words(verb: str, path: object, out: object) -> list[str]:
             line += ["--out", str(out)]
     line += (
         [str(path)]
-        if verb in ("models", "recipes")
+        if verb in ("models", "recipes", "runs list")
         else [word for flag in OPTIONAL.get(verb, ()) for word in (flag, str(path))]
     )
     return line
@@ -71,6 +71,9 @@ def test_folders_that_are_none(verb: str, kind: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"text")
     (tmp_path / "empty").mkdir()
     done = call(*words(verb, tmp_path / kind, tmp_path / "out"))
+    if verb == "runs list" and kind == "empty":  # there are none in it
+        assert done.exit_code == 0, done.output
+        return
     assert done.exit_code == 2, done.output
     if verb != "data" or kind != "empty":
         assert the_line(done)

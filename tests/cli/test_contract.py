@@ -46,7 +46,9 @@ def describe(command: Any) -> dict[str, dict[str, Any]]:
 
 
 def surface() -> dict[str, Any]:
-    return {name: describe(command) for name, command in sorted(verbs().items())}
+    """The options of the program, and those of each verb without the two that all have."""
+    program = describe(typer.main.get_command(app))
+    return {"": program} | {name: describe(command) for name, command in sorted(verbs().items())}
 
 
 def test_verbs_options_and_defaults_are_the_stored_ones():

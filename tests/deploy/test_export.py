@@ -79,6 +79,7 @@ def test_the_verb_prints_its_own_lines_only(trained: Trained, tmp_path: Path) ->
         check=True,
     )
     ours = ("f32 ", "bf16 ", "int8 ", "precision: ", "temperature", "shortcut", "bundle: ")
+    ours += ("exporting", "writing the graph", "parity", "calibrating on ")  # steps
     lines = done.stderr.splitlines()
     assert done.stdout == ""
     assert [line for line in lines if not line.startswith(ours)] == []

@@ -28,7 +28,12 @@ from steelsight.ledger.writing.writer import open_writer
 SCRIPT = ScriptDirectory.from_config(migrate._config())
 EARLIER = sorted(each.revision for each in SCRIPT.walk_revisions() if each.revision != migrate.HEAD)
 # A schema that was released never changes: ledgers have it. SHA-256 of its file.
-RELEASED = {"0001_first.py": "afc8a21485e8284444aa0b7ad425fc1f474ab1908d99a84e3767bb9b630a13dc"}
+RELEASED = {
+    "0001_first.py": "afc8a21485e8284444aa0b7ad425fc1f474ab1908d99a84e3767bb9b630a13dc",
+    "0002_access.py": "5bf4ed8e0eb216b07e312810c5f9401633e33c54f7d68fe6bec62b030cd7c4c7",
+    "0003_idempotency.py": "ed425e81975731678115c45e341b53a0b3ae126eec609f8a3e4c0f1ca2137447",
+    "0004_outbox.py": "0aad4d5d5b39b474dd26209006aa049cc2fadc7b1e037fec90223423277511d0",  # 0.2.0
+}
 
 
 def create_earlier(address: str, revision: str) -> Ledger:

@@ -97,6 +97,7 @@ def exit_on_error(
 
 def _end(ending: _Ending, error: Exception | None = None, *, show_traceback: bool = False) -> NoReturn:
     text = ending.text
+    console.quiet = False  # errors are printed in any case
     try:
         if error is not None and show_traceback:
             print_line("".join(traceback.format_exception(error)).rstrip())

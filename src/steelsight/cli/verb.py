@@ -1,4 +1,4 @@
-"""The classes of commands: what is checked before every verb, and how each verb ends."""
+"""The class of commands: what is checked before every verb, and how each verb ends."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
-from steelsight.cli.boundary import exit_on_error, show_names
+from steelsight.cli.boundary import exit_on_error
+from steelsight.cli.console import console
+from steelsight.cli.verbosity import output_options, verbose_log
 from steelsight.errors import BadInput
-from steelsight.files import check_output
 from steelsight.runtime.scan.objects.address import SCHEME, is_address
 
-__all__ = ["Verb", "Verbs"]
+__all__ = ["Verb"]
 
 _OUTPUTS: Final = ("out", "convert")  # parameters that name a folder to write
 
@@ -21,14 +22,23 @@ _OUTPUTS: Final = ("out", "convert")  # parameters that name a folder to write
 class Verb(TyperCommand):
     """A verb: its output folders are checked before it works."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The verb's own parameters, and those that every verb has."""
+        return [*super().get_params(ctx), *output_options()]
+
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
-        show_traceback = bool(ctx.find_root().params.get("show_traceback"))
+        show_traceback = bool(ctx.find_root().params.get("show_traceback")) or console.verbose
         options = {flag for parameter in self.params for flag in parameter.opts}
-        with exit_on_error(show_traceback=show_traceback, verb=ctx.command_path, options=options):
+        with (
+            exit_on_error(show_traceback=show_traceback, verb=ctx.command_path, options=options),
+            verbose_log(ctx.command_path),
+        ):
             return self._run(ctx)
 
     def _run(self, ctx: Any) -> Any:
+        from steelsight.files import check_output  # NumPy
+
         given = ctx.params
         _refuse_addresses(given.values())
         for name in _OUTPUTS:
@@ -53,18 +63,3 @@ def _refuse_addresses(values: Iterable[Any]) -> None:
                     "writes object storage, as SOURCE and --out; copy what is there to a folder first: "
                     f"`aws s3 sync {address} FOLDER`"
                 )
-
-
-class Verbs(TyperGroup):
-    """All verbs: every error ends as one line and an exit code."""
-
-    def make_context(self, *args: Any, **extra: Any) -> Any:
-        """Parse the arguments; a name that is no text is shown with escapes."""
-        show_names()
-        with exit_on_error():
-            return super().make_context(*args, **extra)
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the verb."""
-        with exit_on_error(show_traceback=bool(ctx.params.get("show_traceback"))):
-            return super().invoke(ctx)

@@ -14,10 +14,10 @@ from steelsight.cli.console import BundleArgument, JsonFlag, emit_json, print_li
 from steelsight.cli.executor import connected
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
-from steelsight.runtime.drift import AS_USUAL, UNDECIDED, Drift
 from steelsight.runtime.scan.options import ScanOptions
 
 if TYPE_CHECKING:
+    from steelsight.runtime.drift import Drift
     from steelsight.runtime.scan.run import ScanReport
 
 __all__ = ["scan"]
@@ -186,6 +186,8 @@ def _print_label_sets(sets: Counter[str]) -> None:
 
 
 def _print_drift(drift: Sequence[Drift]) -> None:
+    from steelsight.runtime.drift import AS_USUAL, UNDECIDED
+
     undecided: dict[str, list[str]] = {}
     for each in drift:
         if each.level == UNDECIDED:

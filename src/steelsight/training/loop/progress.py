@@ -1,4 +1,4 @@
-"""Progress of a training: a bar with the epoch's metrics on a terminal, plain lines elsewhere."""
+"""Progress of a training: a bar with the epoch's metrics where it can be drawn, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ConsoleProgress:
         self.console = console
         self.title = ""
         self.bar: Progress | None = None
-        if console.is_terminal:
+        if console.is_interactive:
             self.bar = Progress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(),

@@ -1,0 +1,1 @@
+"""RUN folders as files: which lie below a folder, what they hold, their removal; no torch, and no DATA."""
