@@ -4,7 +4,9 @@
 """
 
 # Python and the libraries: set or called by name.
-__getattr__  # the package's lazy `load`
+__getattr__  # the package's lazy names
+__dir__
+_repr_html_  # notebooks show a result by it
 __signature__  # Typer reads the options of a verb from it
 __annotations__
 extra_repr  # torch prints a module with it
