@@ -25,7 +25,12 @@ SETTINGS: Final[dict[str, Any]] = {
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """DATA: sixty sheets of five classes, with masks and stains."""
     spec = synth_spec(
-        count=60, seed=11, height=64, width=400, class_shares=(0.4, 0.15, 0.15, 0.15, 0.15), stain_given_none=0.3
+        count=60,
+        seed=11,
+        height=64,
+        width=400,
+        class_shares=(0.4, 0.15, 0.15, 0.15, 0.15),
+        stain_given_none=0.3,
     )
     return write_sheets(spec, tmp_path_factory.mktemp("api") / "DATA", workers=1)
 

@@ -117,7 +117,7 @@ def test_a_bundle_gives_the_maps_of_its_run(trained, exported, paths):
 
 
 def test_a_bundle_has_grad_cam_alone(exported, paths):
-    with pytest.raises(BadRecipe, match="expected gradcam without settings for a bundle.*got lime"):
+    with pytest.raises(BadRecipe, match=r"expected gradcam without settings for a bundle.*got lime"):
         ss.explain(exported.bundle, paths, method="lime")
     with pytest.raises(BadRecipe, match="got the settings layer"):
         ss.explain(exported.bundle, paths, layer="features")

@@ -11,7 +11,18 @@ import pytest
 
 import steelsight as ss
 
-HEAVY = ("torch", "numpy", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "openvino", "rich", "pydantic")
+HEAVY = (
+    "torch",
+    "numpy",
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "openvino",
+    "rich",
+    "pydantic",
+)
 
 
 def _modules_after(code: str) -> set[str]:
@@ -30,7 +41,9 @@ def test_importing_the_package_imports_its_version_alone():
     assert {name for name in loaded if name.startswith("steelsight.")} == {"steelsight.version"}
 
 
-@pytest.mark.parametrize("name", ["Data", "open_data", "load", "scan", "open_ledger", "Run", "train", "explain"])
+@pytest.mark.parametrize(
+    "name", ["Data", "open_data", "load", "scan", "open_ledger", "Run", "train", "explain"]
+)
 def test_naming_a_call_imports_no_torch(name):
     assert "torch" not in _modules_after(f"import steelsight as ss; ss.{name}")
 

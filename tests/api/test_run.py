@@ -1,4 +1,4 @@
-"""What a run answers: each call is that of the room below, wrapped as a result with table, HTML and figures."""
+"""What a run answers: each call is that of the room below, as a result with table, HTML and figures."""
 
 from __future__ import annotations
 
@@ -140,6 +140,36 @@ def test_the_proof_of_a_shortcut(trained, data, tmp_path):
     done = trained.prove(data, "stain", split="train", limit=5, out=tmp_path)
     _is_whole(done)
     assert done.title == f"{done.report.proof.nuisance} → {done.report.proof.suspected_class}: {done.verdict}"
+    assert done.page.is_file()
+
+
+def test_a_gate_decides_every_clause(trained, data, tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0.02\ninconclusive = "fail"\n')
+    done = trained.gate(data, policy, split="train", limit=5, out=tmp_path / "out")
+    _is_whole(done)
+    assert [done.passed] == [row[2] for row in done.table().rows]
+    assert (done.title == "the run may be released") is done.passed
+
+
+def test_confidence_scores(trained, data, tmp_path):
+    done = trained.confidence(data, out=tmp_path)
+    _is_whole(done)
+    assert done.page.is_file()
+    assert set(done.certificates) <= {row[0] for row in done.table().rows}
+
+
+def test_robustness(trained, data, tmp_path):
+    seen = []
+    done = trained.robustness(
+        data,
+        split="test",
+        limit=6,
+        out=tmp_path,
+        progress=lambda event: seen.append((event.done, event.total)),
+    )
+    _is_whole(done)
+    assert seen[-1] == (len(done.lines), len(done.lines))
     assert done.page.is_file()
 
 

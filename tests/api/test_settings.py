@@ -13,11 +13,18 @@ from steelsight.deploy.options import ExportOptions
 from steelsight.errors import BadRecipe
 from steelsight.ledger.reading.lists import VerdictFilter
 from steelsight.runs.abstention.options import CalibrationOptions
-from steelsight.runs.options import CompareOptions, EvaluateOptions, ExplainOptions, LeagueOptions
+from steelsight.runs.options import (
+    CompareOptions,
+    ConfidenceOptions,
+    EvaluateOptions,
+    ExplainOptions,
+    LeagueOptions,
+    RobustnessOptions,
+)
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.options import SearchOptions
-from steelsight.shortcuts.prove.options import ProofOptions
+from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
 
 READ = {each.name for each in fields(DataOptions)}
 OF_ERRORS, OF_IMAGES = {"split", "most"}, {"target", "arrays"}
@@ -25,6 +32,9 @@ PAIRS = [
     (settings.ReadingSettings, DataOptions, set()),
     (settings.EvaluateSettings, EvaluateOptions, READ),
     (settings.CalibrateSettings, CalibrationOptions, READ),
+    (settings.ConfidenceSettings, ConfidenceOptions, set()),
+    (settings.RobustnessSettings, RobustnessOptions, READ),
+    (settings.GateSettings, GateOptions, READ),
     (settings.ExplainSettings, ExplainOptions, READ | OF_ERRORS | {"data", "errors"}),
     (settings.MistakesSettings, ExplainOptions, READ | OF_IMAGES | {"data", "errors"}),
     (settings.LeagueSettings, LeagueOptions, READ),

@@ -106,9 +106,7 @@ def test_a_finished_training_is_returned_and_another_refused(little, whole):
 
 
 def test_train_options_of_the_command_line_say_all(little, whole):
-    options = TrainOptions(
-        setting=tuple(f"{key.replace('__', '.')}={value}" for key, value in SMALL.items())
-    )
+    options = TrainOptions(setting=tuple(f"{key.replace('__', '.')}={value}" for key, value in SMALL.items()))
     assert ss.train(little, options, out=whole.folder).metrics == whole.metrics
     with pytest.raises(BadRecipe, match="max_epochs: expected inside TrainOptions, got both"):
         ss.train(little, options, out=whole.folder, max_epochs=1)
@@ -121,7 +119,12 @@ def test_a_recipe_object_takes_settings(little, whole):
 
 def test_a_training_starts_from_a_run(little, whole, tmp_path):
     run = ss.train(
-        little, out=tmp_path / "next", start=whole, max_epochs=1, model__name="adhoc", split__method="stratified"
+        little,
+        out=tmp_path / "next",
+        start=whole,
+        max_epochs=1,
+        model__name="adhoc",
+        split__method="stratified",
     )
     assert run.metrics["started_from"][0]["run"] == "run"
 

@@ -1,1 +1,1 @@
-"""The Python API: `import steelsight as ss`. It is thin: a call opens, asks one room below, wraps the result."""
+"""The Python API, `import steelsight as ss`: a call opens what it is given and asks one room below."""

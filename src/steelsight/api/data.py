@@ -16,7 +16,7 @@ from steelsight.sheets.options import AUTOMATIC, DataOptions
 if TYPE_CHECKING:
     from steelsight.types import Rejection, SheetItem, SheetSet
 
-__all__ = ["Data", "as_data", "open_data"]
+__all__ = ["Data", "DataLike", "as_data", "open_data", "path_or_none"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,9 @@ class Data(NotebookResult):
         return " + ".join(self.class_names[index] for index in item.types or (0,))
 
 
+DataLike = Data | Path | str
+
+
 def open_data(path: Path | str, **reading: Unpack[ReadingSettings]) -> Data:
     """Open a DATA folder.
 
@@ -103,6 +106,11 @@ def open_data(path: Path | str, **reading: Unpack[ReadingSettings]) -> Data:
     return data
 
 
-def as_data(data: Data | Path | str) -> Data:
+def as_data(data: DataLike) -> Data:
     """DATA as given, or a path to be read as recognised."""
     return data if isinstance(data, Data) else Data(Path(data))
+
+
+def path_or_none(path: Path | str | None) -> Path | None:
+    """A path given as text or not at all."""
+    return None if path is None else Path(path)

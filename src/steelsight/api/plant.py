@@ -121,7 +121,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         return VerdictRows(page.rows, page.cursor)
 
     def verify(self, anchors: Sequence[Anchor] = ()) -> Verification:
-        """Check every entry, every chain and every read model; `clean` of the result says whether all is well.
+        """Check every entry, chain and read model; `clean` of the result says whether all is well.
 
         anchors  kept elsewhere: a chain that was written anew is found against them alone
         """

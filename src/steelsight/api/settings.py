@@ -17,13 +17,16 @@ from steelsight.sheets.options import AUTOMATIC, DataOptions
 __all__ = [
     "CalibrateSettings",
     "CompareSettings",
+    "ConfidenceSettings",
     "EvaluateSettings",
     "ExplainSettings",
     "ExportSettings",
+    "GateSettings",
     "LeagueSettings",
     "MistakesSettings",
     "ProveSettings",
     "ReadingSettings",
+    "RobustnessSettings",
     "ScanSettings",
     "SearchSettings",
     "choose",
@@ -64,6 +67,22 @@ class CalibrateSettings(TypedDict, total=False):
     review_price: float | None
     prevalence: float | None
     by: Literal["certificate", "cost"]
+    seed: int
+
+
+class ConfidenceSettings(TypedDict, total=False):
+    """Settings of `Run.confidence`: `runs.options.ConfidenceOptions`."""
+
+    split: str
+    on: Path | None
+    seed: int
+
+
+class RobustnessSettings(TypedDict, total=False):
+    """Settings of `Run.robustness`: `runs.options.RobustnessOptions`."""
+
+    split: str
+    limit: int
     seed: int
 
 
@@ -114,6 +133,15 @@ class ProveSettings(TypedDict, total=False):
     per_group: int | None
     limit: int
     material: str
+
+
+class GateSettings(TypedDict, total=False):
+    """Settings of `Run.gate`: `shortcuts.prove.options.GateOptions`."""
+
+    groups_from: str
+    split: str
+    limit: int
+    seed: int
 
 
 class ExportSettings(TypedDict, total=False):

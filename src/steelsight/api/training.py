@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from steelsight.api.data import Data, as_data
+from steelsight.api.data import DataLike, as_data, path_or_none
 from steelsight.api.progress import Progress, training_progress
 from steelsight.api.run import Run
 from steelsight.api.settings import CompareSettings, choose
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "cross_validate", "train", "train_and_test", "train_on_all"]
 
-DataLike = Data | Path | str
 RunLike = Run | Path | str
 RecipeLike = Any  # a name, a TOML file, a Recipe, or TrainOptions; None = default, or the recipe of `start`
 
@@ -206,7 +205,7 @@ def compare(
         chosen = replace(chosen, data=where.path)
     folders = [each.folder if isinstance(each, Run) else Path(each) for each in runs]
     reading = AUTOMATIC if where is None else where.options
-    folder = None if out is None else Path(out)
+    folder = path_or_none(out)
     return ComparisonResult(tuple(compare_models(folders, chosen, reading, out=folder)), folder)
 
 
@@ -221,9 +220,7 @@ def _train_options(
         return recipe
     folder = start.folder if isinstance(start, Run) else None if start is None else Path(start)
     named = str(recipe) if isinstance(recipe, str | Path) else None
-    return TrainOptions(
-        recipe=named, start=folder, setting=tuple(_texts(settings)), seed=seed, fresh=fresh
-    )
+    return TrainOptions(recipe=named, start=folder, setting=tuple(_texts(settings)), seed=seed, fresh=fresh)
 
 
 def _recipe(given: RecipeLike, options: TrainOptions, settings: Mapping[str, Any]) -> Recipe:
@@ -239,7 +236,9 @@ def _recipe(given: RecipeLike, options: TrainOptions, settings: Mapping[str, Any
             )
         return chosen_recipe(options)
     if options.start is not None:
-        raise BadRecipe("start: expected with a recipe by name or file, got a Recipe, which has its own start")
+        raise BadRecipe(
+            "start: expected with a recipe by name or file, got a Recipe, which has its own start"
+        )
     return override(given, {_key(name): value for name, value in settings.items()})
 
 

@@ -181,9 +181,7 @@ class CalibrationResult(NotebookResult):
             (step.threshold, step.answered, step.wrong, step.bound, step.passed)
             for step in self.report.certificate.tested
         )
-        return ResultTable(
-            ("threshold", "groups answered", "wrong", "risk at most", "passed"), tuple(rows)
-        )
+        return ResultTable(("threshold", "groups answered", "wrong", "risk at most", "passed"), tuple(rows))
 
     def summary(self) -> ResultTable:
         """What the card has, and what is certified."""

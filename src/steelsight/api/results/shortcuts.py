@@ -1,4 +1,4 @@
-"""Results of a search for shortcuts, and of the proof of one."""
+"""Results of a search for shortcuts, of the proof of one, and of a release gate."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from steelsight.shortcuts.find.search_report import SearchReport
+    from steelsight.shortcuts.gate import GateResult
     from steelsight.shortcuts.prove.run import ProofReport
 
-__all__ = ["ProofResult", "ShortcutsResult"]
+__all__ = ["GateOutcome", "ProofResult", "ShortcutsResult"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,3 +141,35 @@ class ProofResult(NotebookResult):
         }
         names = (f"without {proof.nuisance}", f"with {proof.nuisance}")
         return {"groups": draw_two_groups(panels, names)}
+
+
+@dataclass(frozen=True, eq=False)
+class GateOutcome(NotebookResult):
+    """Whether a run may be released by a policy."""
+
+    run: Path
+    result: GateResult  # all of it; its fields are not part of the API's promise
+
+    @property
+    def passed(self) -> bool:
+        """Whether every clause of the policy is satisfied."""
+        return self.result.passed
+
+    @property
+    def title(self) -> str:
+        """The decision in words."""
+        return "the run may be released" if self.passed else "the run may not be released"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision on every clause."""
+        decisions = [decision.as_dict() for decision in self.result.decisions]
+        values: dict[str, Any] = plain({"run": str(self.run), "passed": self.passed, "decisions": decisions})
+        return values
+
+    def table(self) -> ResultTable:
+        """One row a clause."""
+        rows = (
+            (each.proof.nuisance, each.proof.suspected_class, each.passed, each.why)
+            for each in self.result.decisions
+        )
+        return ResultTable(("nuisance", "class", "passed", "why"), tuple(rows))

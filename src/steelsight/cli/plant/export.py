@@ -30,7 +30,9 @@ def export(
 
     before = _model_id(out)
     with console.status("exporting") as status:
-        done = Run(run).export(data, out, options=options, progress=lambda event: status.update(event.message))
+        done = Run(run).export(
+            data, out, options=options, progress=lambda event: status.update(event.message)
+        )
     _print(done.exported)
     if before not in ("", done.model_id):
         print_line(f"replaced the bundle {before[:12]} of {out}; scans made with it cannot be continued")

@@ -45,9 +45,7 @@ def find(
     from steelsight.api.run import Run
 
     with step_status("opening") as say:
-        done = Run(run).shortcuts(
-            data, out=out, options=options, progress=lambda event: say(event.message)
-        )
+        done = Run(run).shortcuts(data, out=out, options=options, progress=lambda event: say(event.message))
     _print(done)
     print_line(done.headline)
     print_earlier(done.report.numbers)
