@@ -16,6 +16,7 @@ from steelsight.version import __version__
 if TYPE_CHECKING:
     from steelsight.api.data import Data as Data
     from steelsight.api.data import open_data as open_data
+    from steelsight.api.estimator import SheetEstimator as SheetEstimator
     from steelsight.api.explanation import explain as explain
     from steelsight.api.plant import LedgerView as LedgerView
     from steelsight.api.plant import open_ledger as open_ledger
@@ -35,6 +36,7 @@ __all__ = [
     "LedgerView",
     "ProgressEvent",
     "Run",
+    "SheetEstimator",
     "__version__",
     "compare",
     "cross_validate",
@@ -54,6 +56,7 @@ _MODULES: Final = {  # of every name
     "LedgerView": "steelsight.api.plant",
     "ProgressEvent": "steelsight.api.progress",
     "Run": "steelsight.api.run",
+    "SheetEstimator": "steelsight.api.estimator",
     "compare": "steelsight.api.training",
     "cross_validate": "steelsight.api.training",
     "explain": "steelsight.api.explanation",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from matplotlib.figure import Figure
 
 import steelsight as ss
@@ -35,7 +36,7 @@ def test_a_run_shows_its_training(trained, data):
     assert trained.class_names == ("none", "1", "2", "3", "4") or len(trained.class_names) == 5
     assert set(trained.figures()) == {"learning_curves", "confusion"}
     assert trained.card.task == "multiclass"
-    assert trained.model(__import__("torch").zeros(1, 3, 64, 400)).shape == (1, 5)
+    assert trained.model(torch.zeros(1, 3, 64, 400)).shape == (1, 5)
     assert trained.as_dict()["run"] == str(trained.folder)
     assert ss.open_run(trained.folder) == trained
 

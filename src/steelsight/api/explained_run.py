@@ -200,7 +200,6 @@ class ExplainedRun(RunFolder):
         where = as_data(data)
         chosen = choose(GateOptions, options, settings, where.options)
         shown = stage_progress(progress)
-        return GateOutcome(
-            self.folder,
-            gate_run(self.folder, where.path, Path(policy), chosen, out=path_or_none(out), say=shown),
-        )
+        folder = path_or_none(out)
+        decided = gate_run(self.folder, where.path, Path(policy), chosen, out=folder, say=shown)
+        return GateOutcome(self.folder, decided)
