@@ -1,4 +1,4 @@
-"""`SheetEstimator` is an estimator of scikit-learn: its checks, its searches, and the head that `adapt` fits."""
+"""`SheetEstimator` is an estimator of scikit-learn: its checks, its searches, and the head of `adapt`."""
 
 from __future__ import annotations
 

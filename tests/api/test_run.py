@@ -174,6 +174,26 @@ def test_robustness(trained, data, tmp_path):
     assert done.page.is_file()
 
 
+def test_what_layers_separate(trained, data, tmp_path):
+    done = trained.layers(data, layers="features.0", controls="random", tsne=0, resamples=20, out=tmp_path)
+    _is_whole(done)
+    assert {row[1] for row in done.table().rows} == set(done.report.found.nets)
+    assert done.page.is_file()
+
+
+def test_neurons(trained, data, tmp_path):
+    done = trained.neurons(data, layer="features.0", count=1, form="plain", steps=2, out=tmp_path)
+    _is_whole(done)
+    assert done.table().rows[0][3] == 1
+    assert done.page.is_file()
+
+
+def test_weights_of_itself_change_nothing(trained, data, tmp_path):
+    done = trained.transplant(trained, data, split="test", controls=[], resamples=20, out=tmp_path)
+    _is_whole(done)
+    assert done.page.is_file()
+
+
 def test_an_exported_bundle(exported):
     _is_whole(exported)
     assert exported.load().bundle.card.model_id == exported.model_id

@@ -13,6 +13,7 @@ from steelsight.deploy.options import ExportOptions
 from steelsight.errors import BadRecipe
 from steelsight.ledger.reading.lists import VerdictFilter
 from steelsight.runs.abstention.options import CalibrationOptions
+from steelsight.runs.inspection.options import LayerOptions, NeuronOptions
 from steelsight.runs.options import (
     CompareOptions,
     ConfidenceOptions,
@@ -21,6 +22,7 @@ from steelsight.runs.options import (
     LeagueOptions,
     RobustnessOptions,
 )
+from steelsight.runs.transplant.options import TransplantOptions
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.options import SearchOptions
@@ -40,6 +42,9 @@ PAIRS = [
     (settings.LeagueSettings, LeagueOptions, READ),
     (settings.SearchSettings, SearchOptions, READ),
     (settings.ProveSettings, ProofOptions, READ | {"doses", "remove"}),  # for Python alone
+    (settings.LayerSettings, LayerOptions, READ),
+    (settings.NeuronSettings, NeuronOptions, READ),
+    (settings.TransplantSettings, TransplantOptions, READ),
     (settings.ExportSettings, ExportOptions, READ),
     (settings.CompareSettings, CompareOptions, {"data"}),
     (settings.ScanSettings, ScanOptions, set()),

@@ -15,6 +15,9 @@ GROUPS = {"explain/inspect", "shortcuts/shortcuts"}  # they only gather the verb
 
 CALL_THE_API = {
     "explain/explain",
+    "explain/inspect_layers",
+    "explain/inspect_neurons",
+    "explain/inspect_transplant",
     "lab/calibrate",
     "lab/compare",
     "lab/confidence",
@@ -29,9 +32,6 @@ CALL_THE_API = {
 NOT_YET = {
     "data/data",
     "data/synth",
-    "explain/inspect_layers",
-    "explain/inspect_neurons",
-    "explain/inspect_transplant",
     "explain/league",  # the study's published figures alone
     "lab/label_curve",
     "lab/models",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
-from steelsight.api.explained_run import ExplainedRun
+from steelsight.api.inspected_run import InspectedRun
 from steelsight.api.progress import Progress, counted_progress, stage_progress
 from steelsight.api.settings import (
     CalibrateSettings,
@@ -30,7 +30,7 @@ __all__ = ["Run", "open_run"]
 
 
 @dataclass(frozen=True)
-class Run(ExplainedRun):
+class Run(InspectedRun):
     """A trained model in its RUN folder, and what it can be asked. Made by `train` or `open_run`.
 
     Every call takes DATA as a path or as `open_data` gives it, settings by name, and returns a result that is

@@ -22,13 +22,16 @@ __all__ = [
     "ExplainSettings",
     "ExportSettings",
     "GateSettings",
+    "LayerSettings",
     "LeagueSettings",
     "MistakesSettings",
+    "NeuronSettings",
     "ProveSettings",
     "ReadingSettings",
     "RobustnessSettings",
     "ScanSettings",
     "SearchSettings",
+    "TransplantSettings",
     "choose",
     "read_options",
 ]
@@ -141,6 +144,53 @@ class GateSettings(TypedDict, total=False):
     groups_from: str
     split: str
     limit: int
+    seed: int
+
+
+class LayerSettings(TypedDict, total=False):
+    """Settings of `Run.layers`: `runs.inspection.options.LayerOptions`."""
+
+    layers: Sequence[str] | None
+    fit: str
+    split: str
+    controls: str | None
+    sheets: int
+    tsne: int
+    perplexity: float | None
+    resamples: int
+    seed: int
+
+
+class NeuronSettings(TypedDict, total=False):
+    """Settings of `Run.neurons`: `runs.inspection.options.NeuronOptions`."""
+
+    layer: Sequence[str]
+    neuron: Sequence[str]
+    count: int
+    choose: Literal["telling", "drawn"]
+    form: Literal["plain", "grown", "both"]
+    against: Path | None
+    steps: int
+    kernel: Sequence[int]
+    clip: bool
+    colour: bool
+    jitter: int
+    variation: float
+    fourier: float
+    start: Path | None
+    split: str
+    limit: int
+    precision: str
+    seed: int
+
+
+class TransplantSettings(TypedDict, total=False):
+    """Settings of `Run.transplant`: `runs.transplant.options.TransplantOptions`."""
+
+    controls: Sequence[str] | None
+    split: str
+    limit: int
+    resamples: int
     seed: int
 
 
