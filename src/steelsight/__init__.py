@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from steelsight.version import __version__
 
 if TYPE_CHECKING:
+    from steelsight.api.adaptation import adapt as adapt
+    from steelsight.api.adaptation import gate_bundle as gate_bundle
     from steelsight.api.data import Data as Data
     from steelsight.api.data import open_data as open_data
     from steelsight.api.estimator import SheetEstimator as SheetEstimator
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from steelsight.api.run import open_run as open_run
     from steelsight.api.training import compare as compare
     from steelsight.api.training import cross_validate as cross_validate
+    from steelsight.api.training import label_curve as label_curve
     from steelsight.api.training import train as train
     from steelsight.api.training import train_and_test as train_and_test
     from steelsight.api.training import train_on_all as train_on_all
@@ -38,9 +41,12 @@ __all__ = [
     "Run",
     "SheetEstimator",
     "__version__",
+    "adapt",
     "compare",
     "cross_validate",
     "explain",
+    "gate_bundle",
+    "label_curve",
     "load",
     "open_data",
     "open_ledger",
@@ -57,9 +63,12 @@ _MODULES: Final = {  # of every name
     "ProgressEvent": "steelsight.api.progress",
     "Run": "steelsight.api.run",
     "SheetEstimator": "steelsight.api.estimator",
+    "adapt": "steelsight.api.adaptation",
     "compare": "steelsight.api.training",
     "cross_validate": "steelsight.api.training",
     "explain": "steelsight.api.explanation",
+    "gate_bundle": "steelsight.api.adaptation",
+    "label_curve": "steelsight.api.training",
     "load": "steelsight.runtime.engine.inspector",
     "open_data": "steelsight.api.data",
     "open_ledger": "steelsight.api.plant",

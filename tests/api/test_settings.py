@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from steelsight.adaptation.gate.options import BundleGateOptions
+from steelsight.adaptation.options import AdaptOptions
 from steelsight.api import plant, settings
 from steelsight.api.settings import choose, read_options
 from steelsight.deploy.options import ExportOptions
@@ -27,6 +29,7 @@ from steelsight.runtime.scan.options import ScanOptions
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.options import SearchOptions
 from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
+from steelsight.shortcuts.repair.options import RepairOptions
 
 READ = {each.name for each in fields(DataOptions)}
 OF_ERRORS, OF_IMAGES = {"split", "most"}, {"target", "arrays"}
@@ -45,6 +48,9 @@ PAIRS = [
     (settings.LayerSettings, LayerOptions, READ),
     (settings.NeuronSettings, NeuronOptions, READ),
     (settings.TransplantSettings, TransplantOptions, READ),
+    (settings.RepairSettings, RepairOptions, READ),
+    (settings.AdaptSettings, AdaptOptions, READ),
+    (settings.BundleGateSettings, BundleGateOptions, READ),
     (settings.ExportSettings, ExportOptions, READ),
     (settings.CompareSettings, CompareOptions, {"data"}),
     (settings.ScanSettings, ScanOptions, set()),

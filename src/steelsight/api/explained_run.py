@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
-from steelsight.api.progress import Progress, counted_progress, stage_progress
+from steelsight.api.progress import (
+    Progress,
+    counted_progress,
+    stage_progress,
+    training_progress,
+)
 from steelsight.api.run_folder import RunFolder
 from steelsight.api.settings import (
     ExplainSettings,
@@ -16,6 +21,7 @@ from steelsight.api.settings import (
     LeagueSettings,
     MistakesSettings,
     ProveSettings,
+    RepairSettings,
     SearchSettings,
     choose,
 )
@@ -23,11 +29,13 @@ from steelsight.sheets.options import AUTOMATIC
 
 if TYPE_CHECKING:
     from steelsight.api.results.explanations import ExplanationFiles, MethodRanking, MistakesResult
-    from steelsight.api.results.shortcuts import GateOutcome, ProofResult, ShortcutsResult
+    from steelsight.api.results.shortcuts import GateOutcome, ProofResult, RepairResult, ShortcutsResult
+    from steelsight.executor import Executor
     from steelsight.explanations.benchmark.report import Published
     from steelsight.runs.options import ExplainOptions, LeagueOptions
     from steelsight.shortcuts.find.options import SearchOptions
     from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
+    from steelsight.shortcuts.repair.options import RepairOptions
 
 __all__ = ["ExplainedRun", "nothing_published"]
 
@@ -203,3 +211,42 @@ class ExplainedRun(RunFolder):
         folder = path_or_none(out)
         decided = gate_run(self.folder, where.path, Path(policy), chosen, out=folder, say=shown)
         return GateOutcome(self.folder, decided)
+
+    def repair(
+        self,
+        data: DataLike,
+        nuisance: str,
+        *,
+        out: Path | str | None = None,
+        progress: Progress = None,
+        executor: Executor | None = None,
+        options: RepairOptions | None = None,
+        **settings: Unpack[RepairSettings],
+    ) -> RepairResult:
+        """Retrain by every repair method, choose one on validation sheets, and prove again on others.
+
+        data      the folder the run was trained on
+        nuisance  stain, end, or the path of a CSV file of the sheets that have it
+        out       folder to write, with a RUN for each method; None = RUN/shortcuts/repair-NAME
+        executor  where the trainings are done; None = here
+        raises    BadInput, BadData
+        """
+        from steelsight.api.results.shortcuts import RepairResult
+        from steelsight.shortcuts.repair.options import RepairOptions
+        from steelsight.shortcuts.repair.run import repair_run
+        from steelsight.training.several import LOCAL
+
+        where, folder = as_data(data), path_or_none(out)
+        chosen = choose(RepairOptions, options, settings, where.options)
+        with training_progress(progress) as shown:
+            report = repair_run(
+                self.folder,
+                where.path,
+                nuisance,
+                chosen,
+                out=folder,
+                watcher=shown,
+                say=shown.note,
+                executor=executor or LOCAL,
+            )
+        return RepairResult(report)

@@ -15,6 +15,8 @@ from steelsight.errors import BadRecipe
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 
 __all__ = [
+    "AdaptSettings",
+    "BundleGateSettings",
     "CalibrateSettings",
     "CompareSettings",
     "ConfidenceSettings",
@@ -28,6 +30,7 @@ __all__ = [
     "NeuronSettings",
     "ProveSettings",
     "ReadingSettings",
+    "RepairSettings",
     "RobustnessSettings",
     "ScanSettings",
     "SearchSettings",
@@ -202,6 +205,49 @@ class ExportSettings(TypedDict, total=False):
     delta: float
     probes: int
     seed: int
+
+
+class AdaptSettings(TypedDict, total=False):
+    """Settings of `adapt`: `adaptation.options.AdaptOptions`."""
+
+    also: Sequence[Path]
+    certify: Path | None
+    new: Sequence[str]
+    drop: Sequence[str]
+    rename: Sequence[str]
+    take_classes: bool
+    folds: int
+    repeats: int
+    risk: float
+    delta: float
+    probes: int
+    seed: int
+
+
+class BundleGateSettings(TypedDict, total=False):
+    """Settings of `gate_bundle`: `adaptation.gate.options.BundleGateOptions`."""
+
+    splits: Path | None
+    groups_from: Literal["auto", "truth", "detector"]
+    limit: int
+    engine: Literal["openvino", "onnxruntime"]
+    threads: int
+    seed: int
+
+
+class RepairSettings(TypedDict, total=False):
+    """Settings of `Run.repair`: `shortcuts.repair.options.RepairOptions`."""
+
+    methods: Sequence[str] | None
+    evaluation_data: Path | None
+    suspected_class: str | None
+    groups_from: str
+    start: str
+    epochs: int | None
+    limit: int
+    material: str
+    seed: int
+    fresh: bool
 
 
 class CompareSettings(TypedDict, total=False):

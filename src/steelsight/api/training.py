@@ -17,12 +17,17 @@ from steelsight.sheets.options import AUTOMATIC
 from steelsight.training.options import FoldOptions, TrainOptions
 
 if TYPE_CHECKING:
-    from steelsight.api.results.evaluation import ComparisonResult, CrossValidationResult, EvaluationResult
+    from steelsight.api.results.evaluation import (
+        ComparisonResult,
+        CrossValidationResult,
+        EvaluationResult,
+        LabelCurveResult,
+    )
     from steelsight.executor import Executor
     from steelsight.runs.options import CompareOptions
     from steelsight.training.recipe import Recipe
 
-__all__ = ["compare", "cross_validate", "train", "train_and_test", "train_on_all"]
+__all__ = ["compare", "cross_validate", "label_curve", "train", "train_and_test", "train_on_all"]
 
 RunLike = Run | Path | str
 RecipeLike = Any  # a name, a TOML file, a Recipe, or TrainOptions; None = default, or the recipe of `start`
@@ -179,6 +184,44 @@ def train_on_all(
             executor=executor or LOCAL,
         )
     return Run(Path(out)), CrossValidationResult(Path(out) / FOLDS_FOLDER, validated.metrics)
+
+
+def label_curve(
+    data: DataLike,
+    recipe: RecipeLike = None,
+    *,
+    out: Path | str,
+    shares: Sequence[float] = (0.1, 0.2, 0.4, 0.7, 1.0),
+    seed: int = 0,
+    fresh: bool = False,
+    progress: Progress = None,
+    executor: Executor | None = None,
+    **settings: Any,
+) -> LabelCurveResult:
+    """Train on growing shares of the labels, and extrapolate to twice as many; one RUN a share in `out`.
+
+    shares   of the training sheets, above 0 to 1, at least three
+    raises   BadInput for other shares, or where the smallest lacks a class; as `train`
+    """
+    from steelsight.api.results.evaluation import LabelCurveResult
+    from steelsight.runs.label_curve import grow_labels
+    from steelsight.training.several import LOCAL
+
+    where, options = as_data(data), _train_options(recipe, None, seed, fresh, settings)
+    chosen = _recipe(recipe, options, settings)
+    with training_progress(progress) as shown:
+        curve = grow_labels(
+            where.path,
+            where.options,
+            recipe=chosen,
+            out=Path(out),
+            shares=tuple(shares),
+            seed=options.seed,
+            fresh=options.fresh,
+            progress=shown,
+            executor=executor or LOCAL,
+        )
+    return LabelCurveResult(curve.folder, curve.numbers)
 
 
 def compare(

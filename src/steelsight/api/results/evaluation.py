@@ -1,4 +1,4 @@
-"""Results with figures of merit: evaluation, cross-validation, calibration, comparison."""
+"""Results with metrics: evaluation, cross-validation, curve over labels, calibration, comparison."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ __all__ = [
     "ComparisonResult",
     "CrossValidationResult",
     "EvaluationResult",
+    "LabelCurveResult",
     "confusion_figure",
     "metric_table",
 ]
@@ -119,6 +120,49 @@ class CrossValidationResult(NotebookResult):
     def table(self) -> ResultTable:
         """One row a metric of the out-of-fold sheets, with its 95 % interval by group."""
         return metric_table(self.metrics["pooled"])
+
+
+@dataclass(frozen=True, eq=False)
+class LabelCurveResult(NotebookResult):
+    """Balanced accuracy over the number of labels, and what twice as many would give."""
+
+    folder: Path  # with curve.html, curve.json and one RUN a share
+    numbers: dict[str, Any]  # curve.json
+
+    @property
+    def title(self) -> str:
+        """What follows, in words."""
+        return " ".join(self.lines)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What follows, sentence by sentence."""
+        return tuple(self.numbers["in_words"])
+
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.folder / "curve.html"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of curve.json."""
+        values: dict[str, Any] = plain(self.numbers)
+        return values
+
+    def table(self) -> ResultTable:
+        """One row a share of the labels."""
+        from steelsight.training.report.pages import stored_interval
+
+        rows = (
+            (
+                row["share"],
+                row["sheets"],
+                stored_interval(row["balanced_accuracy"]),
+                stored_interval(row["auc"]),
+            )
+            for row in self.as_dict()["rows"]
+        )
+        return ResultTable(("share", "sheets", "balanced accuracy", "AUC"), tuple(rows))
 
 
 @dataclass(frozen=True, eq=False)

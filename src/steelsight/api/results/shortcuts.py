@@ -1,4 +1,4 @@
-"""Results of a search for shortcuts, of the proof of one, and of a release gate."""
+"""Results of a search for shortcuts, of the proof and the repair of one, and of a release gate."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from steelsight.shortcuts.find.search_report import SearchReport
     from steelsight.shortcuts.gate import GateResult
     from steelsight.shortcuts.prove.run import ProofReport
+    from steelsight.shortcuts.repair.run import RepairReport
 
-__all__ = ["GateOutcome", "ProofResult", "ShortcutsResult"]
+__all__ = ["GateOutcome", "ProofResult", "RepairResult", "ShortcutsResult"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,3 +174,56 @@ class GateOutcome(NotebookResult):
             for each in self.result.decisions
         )
         return ResultTable(("nuisance", "class", "passed", "why"), tuple(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class RepairResult(NotebookResult):
+    """Runs that were retrained against a shortcut, and which of them is chosen."""
+
+    report: RepairReport  # all of it; its fields are not part of the API's promise
+
+    @property
+    def title(self) -> str:
+        """The chosen method, flips before and after, and the change in accuracy, in words."""
+        from steelsight.shortcuts.repair.report import headline
+
+        numbers = self.report.numbers
+        return headline(self.report.repair, numbers["nuisance"], numbers["suspect"])
+
+    @property
+    def best(self) -> Path | None:
+        """The RUN folder of the chosen method; None where no method is better than the run."""
+        return self.report.repair.best.run
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the shortcut was proven before and is not found in the chosen run."""
+        from steelsight.shortcuts.repair.conclusion import is_repaired
+
+        outcome = self.report.repair
+        return is_repaired(outcome.before.evaluation.proof, outcome.best.evaluation.proof)
+
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        from steelsight.shortcuts.repair.run import PAGE
+
+        return self.report.folder / PAGE
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of repair.json, and its folder as `out`."""
+        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
+        return values
+
+    def table(self) -> ResultTable:
+        """One row a method, the unchanged run first."""
+        titles = (
+            *("method", "verdict", "flips beyond control", "accuracy"),
+            "correct with and without (validation)",
+        )
+        rows = []
+        for each in (self.report.repair.before, *self.report.repair.after):
+            proof = each.evaluation.proof
+            excess = None if proof.pasted is None else proof.pasted.excess
+            rows.append((each.name, proof.verdict, excess, each.metrics["accuracy"], each.robust))
+        return ResultTable(titles, tuple(rows))
