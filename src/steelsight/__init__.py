@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from steelsight.api.progress import ProgressEvent as ProgressEvent
     from steelsight.api.run import Run as Run
     from steelsight.api.run import open_run as open_run
+    from steelsight.api.synthetic import synth as synth
     from steelsight.api.training import compare as compare
     from steelsight.api.training import cross_validate as cross_validate
     from steelsight.api.training import label_curve as label_curve
@@ -52,6 +53,7 @@ __all__ = [
     "open_ledger",
     "open_run",
     "scan",
+    "synth",
     "train",
     "train_and_test",
     "train_on_all",
@@ -74,6 +76,7 @@ _MODULES: Final = {  # of every name
     "open_ledger": "steelsight.api.plant",
     "open_run": "steelsight.api.run",
     "scan": "steelsight.api.plant",
+    "synth": "steelsight.api.synthetic",
     "train": "steelsight.api.training",
     "train_and_test": "steelsight.api.training",
     "train_on_all": "steelsight.api.training",

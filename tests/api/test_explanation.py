@@ -97,7 +97,7 @@ def test_a_run_gives_the_maps_of_its_verdicts(trained, paths):
 
 
 def test_paths_bytes_and_arrays_of_a_run(trained, paths):
-    one = ss.explain(trained.folder, paths[0], target="none", method="gradient")
+    one = ss.explain(trained.folder, paths[0], target=trained.class_names[0], method="gradient")
     two = ss.explain(trained, paths[0].read_bytes(), target=0, method="gradient")
     three = ss.explain(trained, one.images[0], target=[0], method="gradient")
     for other in (two, three):

@@ -15,6 +15,7 @@ from steelsight.deploy.options import ExportOptions
 from steelsight.errors import BadRecipe
 from steelsight.ledger.reading.lists import VerdictFilter
 from steelsight.runs.abstention.options import CalibrationOptions
+from steelsight.runs.data.options import SynthOptions
 from steelsight.runs.inspection.options import LayerOptions, NeuronOptions
 from steelsight.runs.options import (
     CompareOptions,
@@ -35,6 +36,7 @@ READ = {each.name for each in fields(DataOptions)}
 OF_ERRORS, OF_IMAGES = {"split", "most"}, {"target", "arrays"}
 PAIRS = [
     (settings.ReadingSettings, DataOptions, set()),
+    (settings.SynthSettings, SynthOptions, set()),
     (settings.EvaluateSettings, EvaluateOptions, READ),
     (settings.CalibrateSettings, CalibrationOptions, READ),
     (settings.ConfidenceSettings, ConfidenceOptions, set()),

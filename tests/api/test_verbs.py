@@ -14,6 +14,7 @@ OPEN = ("api", "cli", "errors", "files", "names", "options", "plain", "reading",
 GROUPS = {"explain/inspect", "shortcuts/shortcuts"}  # they only gather the verbs below them
 
 CALL_THE_API = {
+    "data/synth",
     "explain/explain",
     "explain/inspect_layers",
     "explain/inspect_neurons",
@@ -35,7 +36,6 @@ CALL_THE_API = {
 }
 NOT_YET = {
     "data/data",
-    "data/synth",
     "explain/league",  # the study's published figures alone
     "lab/models",
     "lab/recipes",

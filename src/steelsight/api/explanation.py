@@ -24,7 +24,7 @@ __all__ = ["explain"]
 
 GRADCAM: Final = "gradcam"
 Images = Any  # see `explain`
-Target = int | str | Sequence[int | str] | np.ndarray | None
+Target = Any  # see `explain`
 
 
 def explain(
@@ -200,7 +200,8 @@ def _targets(
     count, classes = logits.shape
     if target is None:
         return logits.argmax(axis=1).astype(np.int64)
-    given = [target] * count if isinstance(target, int | str | np.integer) else list(target)
+    plain = target.tolist() if hasattr(target, "tolist") else target  # arrays and tensors
+    given = [plain] * count if isinstance(plain, int | str) else list(plain)
     if len(given) != count:
         raise BadInput(f"target: expected one class, or {count}, one an image, got {len(given)}")
     return np.array([_class_index(each, classes, class_names) for each in given], dtype=np.int64)
@@ -209,9 +210,8 @@ def _targets(
 def _class_index(given: Any, classes: int, class_names: Sequence[str] | None) -> int:
     if isinstance(given, str) and class_names is not None and given in class_names:
         return list(class_names).index(given)
-    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-    if whole and 0 <= given < classes:
-        return int(given)
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < classes:
+        return given
     known = f" or one of {', '.join(class_names)}" if class_names is not None else ""
     raise BadInput(f"target: expected a class index from 0 to {classes - 1}{known}, got {given!r}")
 

@@ -34,6 +34,7 @@ __all__ = [
     "RobustnessSettings",
     "ScanSettings",
     "SearchSettings",
+    "SynthSettings",
     "TransplantSettings",
     "choose",
     "read_options",
@@ -51,6 +52,27 @@ class ReadingSettings(TypedDict, total=False):
     masks: str | None
     defect_free: Sequence[str]
     bits: int | None
+
+
+class SynthSettings(TypedDict, total=False):
+    """Settings of `synth`: `runs.data.options.SynthOptions`."""
+
+    count: int
+    seed: int
+    size: str
+    shares: str
+    multi_type_share: float
+    stain_given_none: float
+    stain_given_defect: float
+    stain_may_cover: bool
+    end_given_class: str
+    sloppiness: float
+    quality: str
+    version: int
+    plate_given_none: float
+    compare: Path | None
+    workers: int
+    force: bool
 
 
 class EvaluateSettings(TypedDict, total=False):
