@@ -15,6 +15,8 @@ SETTINGS: Final[dict[str, Any]] = {
     "task": "multiclass",
     "model__name": "squeezenet_reduced",
     "model__pretrained": "steel",
+    "height": 32,
+    "width": 200,
     "max_epochs": 2,
     "split__method": "stratified",
     "threads": 1,

@@ -33,10 +33,10 @@ def _is_whole(result: NotebookResult) -> None:
 
 def test_a_run_shows_its_training(trained, data):
     _is_whole(trained)
-    assert trained.class_names == ("none", "1", "2", "3", "4") or len(trained.class_names) == 5
+    assert trained.class_names == ss.open_data(data).class_names
     assert set(trained.figures()) == {"learning_curves", "confusion"}
     assert trained.card.task == "multiclass"
-    assert trained.model(torch.zeros(1, 3, 64, 400)).shape == (1, 5)
+    assert trained.model(torch.zeros(1, 3, 32, 200)).shape == (1, 5)
     assert trained.as_dict()["run"] == str(trained.folder)
     assert ss.open_run(trained.folder) == trained
 
@@ -61,7 +61,7 @@ def test_evaluation_is_that_of_the_room_below(trained, data, tmp_path):
 
 
 def test_evaluation_of_all_sheets_of_the_training_is_refused(trained, data, tmp_path):
-    with pytest.raises(BadData, match="all"):
+    with pytest.raises(BadData, match="36 of 60 sheets trained run"):
         trained.evaluate(data, split="all", out=tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_a_search_for_shortcuts(trained, data, tmp_path):
 
 
 def test_the_proof_of_a_shortcut(trained, data, tmp_path):
-    done = trained.prove(data, "stain", split="train", limit=5, out=tmp_path)
+    done = trained.prove(data, "stain", split="train", limit=3, out=tmp_path)
     _is_whole(done)
     assert done.title == f"{done.report.proof.nuisance} → {done.report.proof.suspected_class}: {done.verdict}"
     assert done.page.is_file()
@@ -147,7 +147,7 @@ def test_the_proof_of_a_shortcut(trained, data, tmp_path):
 def test_a_gate_decides_every_clause(trained, data, tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0.02\ninconclusive = "fail"\n')
-    done = trained.gate(data, policy, split="train", limit=5, out=tmp_path / "out")
+    done = trained.gate(data, policy, split="train", limit=3, out=tmp_path / "out")
     _is_whole(done)
     assert [done.passed] == [row[2] for row in done.table().rows]
     assert (done.title == "the run may be released") is done.passed

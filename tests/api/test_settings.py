@@ -95,5 +95,5 @@ def test_reading_goes_into_options_that_hold_it():
 
 
 def test_bounds_are_those_of_the_option():
-    with pytest.raises(BadRecipe, match="--noise: expected at least 0, got -1"):
+    with pytest.raises(BadRecipe, match=r"--noise: expected at least 0, got -1"):
         choose(EvaluateOptions, None, {"noise": -1})

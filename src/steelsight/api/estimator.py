@@ -6,6 +6,7 @@ penalties, and quick looks at whether labels can be learnt at all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +15,21 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import (
+    assert_all_finite,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
 
-from steelsight.adaptation.features import read_features
+from steelsight.adaptation.features import PooledFeatures, open_features
 from steelsight.adaptation.head import EXACT, LIMIT, fit_heads
 from steelsight.errors import BadImage, BadInput
 from steelsight.evaluation.probabilities import softmax
 from steelsight.runtime.bundle.default import FAST
-from steelsight.runtime.bundle.open import Bundle, open_bundle
+from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.reading import read_image
+from steelsight.types import GrayBatch, InputSpec
 
 __all__ = ["SheetEstimator"]
 
@@ -40,7 +47,7 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):
     Sheets `X` are paths, bytes of image files or gray uint8 arrays (h, w): a sequence, or an array (n, h, w).
     """
 
-    def __init__(self, bundle: Any = FAST, *, penalty: float = PENALTY, limit: float = LIMIT) -> None:
+    def __init__(self, bundle: Any = FAST, *, penalty: Any = PENALTY, limit: Any = LIMIT) -> None:
         self.bundle = bundle
         self.penalty = penalty
         self.limit = limit
@@ -58,8 +65,9 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):
         if y is None:
             raise BadInput("SheetEstimator: requires y to be passed, but the target y is None")
         features = self._features(X, reset=True)
-        check_classification_targets(y)
         labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
+        check_classification_targets(labels)
         check_consistent_length(features, labels)
         self.classes_, index = np.unique(labels, return_inverse=True)
         if self.classes_.size < 2:
@@ -97,16 +105,16 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):
     def _features(self, X: Any, *, reset: bool) -> Float[np.ndarray, "n d"]:
         """Averages and maxima of the feature map; `reset` is whether the call fits."""
         del reset  # sheets of any size have the same features
-        bundle = _opened(str(self.bundle))
+        spec, read_features = _opened(str(self.bundle))
         grays = []
         for row, sheet in enumerate(X):
-            read = read_image(_sheet(sheet, row), bundle.card.input)
+            read = read_image(_sheet(sheet, row), spec)
             if read.gray is None:
                 raise BadImage(f"sheet {row}: {read.detail}")
             grays.append(read.gray)
         if not grays:
             raise BadInput("SheetEstimator: expected at least one sheet, got none")
-        pooled: Float[np.ndarray, "n d"] = read_features(bundle, np.stack(grays)).pooled
+        pooled: Float[np.ndarray, "n d"] = read_features(np.stack(grays)).pooled
         return pooled
 
 
@@ -121,5 +129,7 @@ def _sheet(sheet: Any, row: int) -> Path | str | bytes | np.ndarray:
 
 
 @lru_cache(maxsize=2)
-def _opened(bundle: str) -> Bundle:
-    return open_bundle(Path(bundle))
+def _opened(bundle: str) -> tuple[InputSpec, Callable[[GrayBatch], PooledFeatures]]:
+    """The input of a bundle, and its network; it is opened once for all estimators of a process."""
+    opened = open_bundle(Path(bundle))
+    return opened.card.input, open_features(opened)

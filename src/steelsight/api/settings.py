@@ -341,4 +341,6 @@ def _typed(value: Any, annotation: str) -> Any:
         return (value,) if isinstance(value, str) else tuple(value)
     if annotation.startswith("Path") and isinstance(value, str):
         return Path(value)
+    if annotation.startswith("float") and type(value) is int:
+        return float(value)
     return value
