@@ -23,6 +23,13 @@ uri  # the HTML template of reports
 on_broken_pipe  # Rich's console
 disconnected  # uvicorn asks a request for it
 
+# The Python API: called by whoever imports the package, and read by scikit-learn.
+to_pandas
+inspect_batch
+decision_function
+two_d_array
+three_d_array
+
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 length_mm
 phase_m
