@@ -4,7 +4,9 @@
 """
 
 # Python and the libraries: set or called by name.
-__getattr__  # the package's lazy `load`
+__getattr__  # the package's lazy names
+__dir__
+_repr_html_  # notebooks show a result by it
 __signature__  # Typer reads the options of a verb from it
 __annotations__
 extra_repr  # torch prints a module with it
@@ -21,6 +23,13 @@ uri  # the HTML template of reports
 on_broken_pipe  # Rich's console
 list_commands  # Typer asks the group of verbs for their names
 disconnected  # uvicorn asks a request for it
+
+# The Python API: called by whoever imports the package, and read by scikit-learn.
+to_pandas
+inspect_batch
+decision_function
+two_d_array
+three_d_array
 
 # Written to JSON and tables by `dataclasses.asdict` or pydantic; documented in the class.
 length_mm

@@ -1,21 +1,97 @@
-"""Explainable inspection of sheet steel: verdicts with regions, heatmaps, and calibrated abstention."""
+"""Explainable inspection of sheet steel: verdicts with regions, heatmaps, and calibrated abstention.
+
+    import steelsight as ss
+
+The names below are the Python API, documented in docs/api.md. Each is imported when it is first used, so that
+importing the package costs little, and what runs beside the line needs no torch.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from steelsight.version import __version__
 
 if TYPE_CHECKING:
+    from steelsight.api.adaptation import adapt as adapt
+    from steelsight.api.adaptation import gate_bundle as gate_bundle
+    from steelsight.api.data import Data as Data
+    from steelsight.api.data import open_data as open_data
+    from steelsight.api.estimator import SheetEstimator as SheetEstimator
+    from steelsight.api.explanation import explain as explain
+    from steelsight.api.plant import LedgerView as LedgerView
+    from steelsight.api.plant import open_ledger as open_ledger
+    from steelsight.api.plant import scan as scan
+    from steelsight.api.progress import ProgressEvent as ProgressEvent
+    from steelsight.api.run import Run as Run
+    from steelsight.api.run import open_run as open_run
+    from steelsight.api.synthetic import synth as synth
+    from steelsight.api.training import compare as compare
+    from steelsight.api.training import cross_validate as cross_validate
+    from steelsight.api.training import label_curve as label_curve
+    from steelsight.api.training import train as train
+    from steelsight.api.training import train_and_test as train_and_test
+    from steelsight.api.training import train_on_all as train_on_all
     from steelsight.runtime.engine.inspector import load as load
 
-__all__ = ["__version__", "load"]
+__all__ = [
+    "Data",
+    "LedgerView",
+    "ProgressEvent",
+    "Run",
+    "SheetEstimator",
+    "__version__",
+    "adapt",
+    "compare",
+    "cross_validate",
+    "explain",
+    "gate_bundle",
+    "label_curve",
+    "load",
+    "open_data",
+    "open_ledger",
+    "open_run",
+    "scan",
+    "synth",
+    "train",
+    "train_and_test",
+    "train_on_all",
+]
+
+_MODULES: Final = {  # of every name
+    "Data": "steelsight.api.data",
+    "LedgerView": "steelsight.api.plant",
+    "ProgressEvent": "steelsight.api.progress",
+    "Run": "steelsight.api.run",
+    "SheetEstimator": "steelsight.api.estimator",
+    "adapt": "steelsight.api.adaptation",
+    "compare": "steelsight.api.training",
+    "cross_validate": "steelsight.api.training",
+    "explain": "steelsight.api.explanation",
+    "gate_bundle": "steelsight.api.adaptation",
+    "label_curve": "steelsight.api.training",
+    "load": "steelsight.runtime.engine.inspector",
+    "open_data": "steelsight.api.data",
+    "open_ledger": "steelsight.api.plant",
+    "open_run": "steelsight.api.run",
+    "scan": "steelsight.api.plant",
+    "synth": "steelsight.api.synthetic",
+    "train": "steelsight.api.training",
+    "train_and_test": "steelsight.api.training",
+    "train_on_all": "steelsight.api.training",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import `load` when it is first used, because it imports the engine."""
-    if name == "load":
-        from steelsight.runtime.engine.inspector import load
+    """Import a name of the API when it is first used."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'steelsight' has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
 
-        return load
-    raise AttributeError(f"module 'steelsight' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """Every name, also those that were not used yet."""
+    return sorted({*globals(), *__all__})

@@ -80,19 +80,68 @@ def test_every_command_named_in_a_text_exists_with_its_options() -> None:
     assert wrong == []
 
 
-@cache
-def own_modules(name: str) -> set[Path]:
-    """The verb's own file, and the modules of the package that it imports, also inside its functions."""
-    callback = inspect.unwrap(VERBS[name].callback)
-    path = Path(callback.__code__.co_filename)
-    found = {path}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported_files(tree: ast.AST) -> set[Path]:
+    """The files of the package that a file or function imports, also inside functions; the API is not one."""
+    found = set()
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("steelsight."):
             file = PACKAGE.parent / ((node.module or "").replace(".", "/") + ".py")
-            shared = "cli" in file.relative_to(PACKAGE).parts or file.parent == PACKAGE
+            shared = file.relative_to(PACKAGE).parts[0] in ("cli", "api") or file.parent == PACKAGE
             if file.is_file() and not shared:
                 found.add(file)
     return found
+
+
+Key = tuple[bool, str]  # whether it is a method, and its name
+
+
+@cache
+def api_functions() -> dict[Key, list[ast.FunctionDef]]:
+    """The functions and methods of the Python API."""
+    found: dict[Key, list[ast.FunctionDef]] = {}
+    for path in sorted((PACKAGE / "api").glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            inner = node.body if isinstance(node, ast.ClassDef) else [node]
+            for each in inner:
+                if isinstance(each, ast.FunctionDef):
+                    found.setdefault((each is not node, each.name), []).append(each)
+    return found
+
+
+def calls(tree: ast.AST) -> set[Key]:
+    """What a file or function calls; a function under the name that it has in the API."""
+    named = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("steelsight.api.")
+        for alias in node.names
+    }
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    functions = {(False, named.get(each.id, each.id)) for each in called if isinstance(each, ast.Name)}
+    return functions | {(True, each.attr) for each in called if isinstance(each, ast.Attribute)}
+
+
+@cache
+def own_modules(name: str) -> set[Path]:
+    """The verb's own file, and the modules that it imports: itself, or by the API's functions that it calls."""
+    callback = inspect.unwrap(VERBS[name].callback)
+    path = Path(callback.__code__.co_filename)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found, waiting, seen = {path} | imported_files(tree), calls(tree), set[Key]()
+    while waiting - seen:
+        key = (waiting - seen).pop()
+        seen.add(key)
+        for function in api_functions().get(key, []):
+            found |= imported_files(function)
+            waiting |= calls(function)
+    return found
+
+
+def test_the_modules_behind_the_api_belong_to_a_verb() -> None:
+    assert PACKAGE / "training" / "run.py" in own_modules("train")
+    assert PACKAGE / "training" / "fine_tune.py" in own_modules("train")
+    assert PACKAGE / "runs" / "evaluate.py" in own_modules("evaluate")
+    assert PACKAGE / "runs" / "evaluate.py" not in own_modules("calibrate")
 
 
 @pytest.mark.parametrize("name", VERBS)

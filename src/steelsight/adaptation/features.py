@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "GRAPH_FILE",
     "PooledFeatures",
     "head_maps",
+    "open_features",
     "place_evidence",
     "read_features",
     "reference_outputs",
@@ -47,6 +48,11 @@ def read_features(bundle: Bundle, images: GrayBatch) -> PooledFeatures:
     images  (n, h, w) gray uint8 of the bundle's input size
     raises  BadBundle where the graph has no feature map behind its embedding
     """
+    return open_features(bundle)(images)
+
+
+def open_features(bundle: Bundle) -> Callable[[GrayBatch], PooledFeatures]:
+    """As `read_features` with the network opened once, for several calls."""
     card = bundle.card
     graph = features_graph(
         bundle.files[GRAPH_FILE],
@@ -57,8 +63,12 @@ def read_features(bundle: Bundle, images: GrayBatch) -> PooledFeatures:
     )
     facts = card.graph.model_copy(update={"embedding": 2 * card.graph.embedding, "places": None})
     engine = open_engine(_with_graph(bundle, graph, card.model_copy(update={"graph": facts})))
-    outputs = engine(images)
-    return PooledFeatures(outputs.logits, outputs.maps, outputs.embedding.astype(np.float64))
+
+    def read(images: GrayBatch) -> PooledFeatures:
+        outputs = engine(images)
+        return PooledFeatures(outputs.logits, outputs.maps, outputs.embedding.astype(np.float64))
+
+    return read
 
 
 def reference_outputs(bundle: Bundle, head: AdaptedHead, images: GrayBatch, own: OwnClasses) -> Outputs:

@@ -1,7 +1,8 @@
-"""The verdict on one sheet: label, state, reason, regions."""
+"""The verdict on one sheet: label, state, reason, regions; and the verdicts of several."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from steelsight.plain import plain
+from steelsight.reports.notebook import NotebookResult, ResultTable
 from steelsight.types import Reason, Region, State
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "VerdictBatch"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,3 +54,49 @@ class Verdict:
             }
         )
         return values
+
+    def _repr_html_(self) -> str:
+        return VerdictBatch((self,))._repr_html_()
+
+
+@dataclass(frozen=True, eq=False)
+class VerdictBatch(NotebookResult):
+    """The verdicts of several sheets in their order."""
+
+    verdicts: tuple[Verdict, ...]
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def __getitem__(self, index: int) -> Verdict:
+        return self.verdicts[index]
+
+    @property
+    def title(self) -> str:
+        """How many."""
+        return f"{len(self.verdicts)} verdict{'s' * (len(self.verdicts) != 1)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every verdict as `Verdict.as_dict` gives it."""
+        return {"verdicts": [each.as_dict() for each in self.verdicts]}
+
+    def table(self) -> ResultTable:
+        """One row a sheet."""
+        titles = ("label", "probability", "state", "reason", "regions", "label set", "distance", "detail")
+        rows = (
+            (
+                each.label,
+                each.probability,
+                each.state.value,
+                each.reason.value,
+                len(each.regions),
+                " + ".join(each.label_set),
+                each.distance,
+                each.detail,
+            )
+            for each in self.verdicts
+        )
+        return ResultTable(titles, tuple(rows))

@@ -24,10 +24,10 @@ def synth(
     as_json: JsonFlag = False,
 ) -> None:
     """Draw synthetic steel sheets: images, masks, and the truth about stains, ends and light."""
-    from steelsight.runs.data.synth import write_synthetic
+    from steelsight.api.synthetic import synth as draw_sheets
 
     with progress_bar("drawing") as progress:
-        result = write_synthetic(out, options, progress=progress)
-    console.print(f"{result['sheets']} sheets in {result['seconds']:.1f} s: {out}")
+        done = draw_sheets(out, options=options, progress=lambda event: progress(event.done, event.total))
+    console.print(f"{done.report['sheets']} sheets in {done.report['seconds']:.1f} s: {out}")
     if as_json:
-        emit_json(result)
+        emit_json(done.as_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from steelsight.cli.console import (
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
 from steelsight.runs.options import ExplainOptions
+
+if TYPE_CHECKING:
+    from steelsight.api.results.explanations import MistakesResult
 
 __all__ = ["explain"]
 
@@ -40,38 +43,41 @@ def explain(
     Masks are outlined where DATA, or a mask of the same name beside the image, gives them. An image that
     cannot be read is set aside with its reason, the others are explained, and the exit code is 2.
     """
-    from steelsight.runs.explain import explain_errors, explain_files
+    from steelsight.api.run import Run
 
     if options.errors:
         if len(images) != 1:
             raise BadInput(f"--errors: expected one DATA folder, got {len(images)} paths; give one")
         with console.status("opening") as status:
-            result = explain_errors(run, images[0], options, out=out, say=status.update)
-        _print_errors(result)
-    else:
-        with progress_bar("explaining") as progress:
-            result = explain_files(run, images, options, out=out, progress=progress)
-        _print(result)
+            done = Run(run).mistakes(
+                images[0], out=out, options=options, progress=lambda event: status.update(event.message)
+            )
+        _print_errors(done)
+        if as_json:
+            emit_json(done.report)
+        return
+    with progress_bar("explaining") as progress:
+        explained = Run(run).explain(
+            images, out=out, options=options, progress=lambda event: progress(event.done, event.total)
+        )
+    _print(explained.report)
     if as_json:
-        emit_json(result)
-    if result.get("set_aside"):
+        emit_json(explained.report)
+    if explained.report["set_aside"]:
         raise typer.Exit(2)
 
 
-def _print_errors(result: dict[str, Any]) -> None:
-    from steelsight.runs.explain import ERRORS_PAGE
-
+def _print_errors(done: MistakesResult) -> None:
+    result = done.report
     kinds = Counter(mistake["kind"] for mistake in result["mistakes"])
     words = ", ".join(f"{count} {kind}s" for kind, count in kinds.items()) or "none wrong"
     console.print(f"{result['sheets']} sheets: {words}", markup=False)
     print_earlier(result)
-    print_line(f"gallery: {Path(result['out']) / ERRORS_PAGE}")
+    print_line(f"gallery: {done.page}")
 
 
 def _print(result: dict[str, Any]) -> None:
     """Verdicts, what was set aside, and where the figures are."""
-    from steelsight.runs.explain import REPORT
-
     namesakes = Counter(Path(row["image"]).name for row in result["sheets"])
     for row in result["sheets"]:
         path = Path(row["image"])
@@ -86,4 +92,4 @@ def _print(result: dict[str, Any]) -> None:
     for rejection in result["set_aside"]:
         print_line(f"set aside: {rejection['id']}: {rejection['reason']}")
     print_earlier(result)
-    print_line(f"{len(result['sheets'])} figure(s) and {REPORT} in {result['out']}")
+    print_line(f"{len(result['sheets'])} figure(s) and explanations.json in {result['out']}")

@@ -45,18 +45,17 @@ def layers(
     Controls: the same network with ImageNet's weights, with random weights, and trained features probed for
     shuffled labels. What these separate as well was not learnt in training.
     """
-    from steelsight.inspection.probes.report import describe_layers
-    from steelsight.runs.inspection.layers import inspect_run_layers
+    from steelsight.api.run import Run
 
     set_threads(threads)
     with step_status("opening") as say:
-        report = inspect_run_layers(run, data, options, out=out, say=say)
-    _print(report.found)
-    print_line(describe_layers(report.found))
-    print_earlier(report.numbers)
-    print_line(f"report: {report.page}")
+        done = Run(run).layers(data, out=out, options=options, progress=lambda event: say(event.message))
+    _print(done.report.found)
+    print_line(done.title)
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json({"out": str(report.folder), **report.numbers})
+        emit_json(done.as_dict())
 
 
 def _print(found: Separability) -> None:

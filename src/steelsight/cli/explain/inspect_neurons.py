@@ -41,16 +41,16 @@ def neurons(
     as_json: JsonFlag = False,
 ) -> None:
     """Draw the image and the real crops that drive each neuron, and its response to each class."""
-    from steelsight.runs.inspection.neurons import inspect_neurons
+    from steelsight.api.run import Run
 
     set_threads(threads)
     with step_status("opening") as say:
-        report = inspect_neurons(run, data, options, out=out, say=say)
-    _print(report.atlas)
-    print_earlier(report.numbers)
-    print_line(f"report: {report.page}")
+        done = Run(run).neurons(data, out=out, options=options, progress=lambda event: say(event.message))
+    _print(done.report.atlas)
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json({"out": str(report.folder), **report.numbers})
+        emit_json(done.as_dict())
 
 
 def _print(atlas: Atlas) -> None:

@@ -43,14 +43,15 @@ def transplant(
     as_json: JsonFlag = False,
 ) -> None:
     """Replace RUN's weights by DONOR's part by part, from the input, from the output, and each part alone."""
-    from steelsight.runs.transplant.report import report_transplant
+    from steelsight.api.data import Data
+    from steelsight.api.run import Run
 
     set_threads(threads)
     with console.status("transplanting"):
-        report = report_transplant(run, donor, data, options, sheets, out=out)
-    for line in report.lines:
+        done = Run(run).transplant(donor, Data(data, sheets), out=out, options=options)
+    for line in done.lines:
         print_line(line)
-    print_earlier(report.numbers)
-    print_line(f"report: {report.page}")
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json({"out": str(report.folder), **report.numbers})
+        emit_json(done.as_dict())

@@ -48,20 +48,23 @@ def league(
     and --limit shorten it. After an interruption the same command continues: finished methods are kept in
     DIR/methods, and used again only for the same model, sheets and settings.
     """
-    from steelsight.explanations.benchmark.report import recommendation
-    from steelsight.runs.league import compare_explanations
+    from steelsight.api.run import Run
     from steelsight.study.contents import published_segmentation
 
     with step_status("opening") as say:
-        report = compare_explanations(
-            run, data, options, published_segmentation, out=out, say=say, note=print_line
+        done = Run(run).league(
+            data,
+            out=out,
+            published=published_segmentation,
+            options=options,
+            progress=lambda event: (print_line if event.kind == "note" else say)(event.message),
         )
-    _print(report.league)
-    print_line(recommendation(report.league))
-    print_earlier(report.numbers)
-    print_line(f"report: {report.page}")
+    _print(done.report.league)
+    print_line(done.recommendation)
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json({"out": str(report.folder), **report.numbers})
+        emit_json(done.as_dict())
 
 
 def _print(league: League) -> None:

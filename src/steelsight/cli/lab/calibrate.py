@@ -19,7 +19,7 @@ from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.sheets.options import DataOptions
 
 if TYPE_CHECKING:
-    from steelsight.runs.abstention.calibrate import CalibrationReport
+    from steelsight.api.results.evaluation import CalibrationResult
 
 __all__ = ["calibrate"]
 
@@ -38,26 +38,23 @@ def calibrate(
     The result may be that no threshold can be certified, and how many more sheets that would take. The card
     then keeps the threshold it had.
     """
-    from steelsight.plain import plain
-    from steelsight.runs.abstention.calibrate import PAGE, calibrate_run
+    from steelsight.api.data import Data
+    from steelsight.api.run import Run
 
     with console.status("calibrating"):
-        report = calibrate_run(run, data, options, sheets)
-    _print(report)
-    print_earlier(report.numbers)
-    print_line(f"report: {run / PAGE}")
+        done = Run(run).calibrate(Data(data, sheets), options=options)
+    _print(done)
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json(plain(report.numbers))
+        emit_json(done.as_dict())
 
 
-def _print(report: CalibrationReport) -> None:
-    from steelsight.runs.abstention.calibrate import EARLIER
-    from steelsight.runs.abstention.calibration_page import temperature_outcome
-
-    numbers = report.numbers
-    print_line(temperature_outcome(numbers))
-    print_line(report.certificate.statement)
-    if numbers["threshold_by"] == EARLIER:
+def _print(done: CalibrationResult) -> None:
+    report, numbers = done.report, done.report.numbers
+    print_line(done.temperature_statement)
+    print_line(done.statement)
+    if done.keeps_earlier:
         console.print(f"the card keeps its earlier threshold {numbers['threshold']:g} and its temperature")
     if report.cost is not None:
         cost = report.cost

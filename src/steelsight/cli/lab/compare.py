@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -34,16 +33,16 @@ def compare(
     as_json: JsonFlag = False,
 ) -> None:
     """Compare trained models on sheets that none was trained on: paired intervals and McNemar's test."""
-    from steelsight.plain import plain
+    from steelsight.api.data import Data
+    from steelsight.api.training import compare as compare_runs
     from steelsight.reports.cells import cell_text
-    from steelsight.runs.compare import METRICS
-    from steelsight.runs.comparison import compare_models
 
+    where = None if options.data is None else Data(options.data, sheets)
     with console.status("comparing"):
-        results = compare_models(runs, options, sheets, out=out)
-    for each in results:
+        done = compare_runs(*runs, data=where, out=out, options=options)
+    for each in done.runs:
         console.print(each.name, markup=False)
-        for metric, title in METRICS.items():
+        for metric, title in done.metric_titles.items():
             line = f"  {title:<18} {cell_text(each.metrics[metric])}"
             if metric in each.against_first:
                 line += f"   against the first {cell_text(each.against_first[metric].difference)}"
@@ -54,4 +53,4 @@ def compare(
         print_earlier(json.loads((out / "compare.json").read_text(encoding="utf-8")))
         print_line(f"report: {out / 'compare.html'}")
     if as_json:
-        emit_json({"runs": plain([asdict(each) for each in results])})
+        emit_json(done.as_dict())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ from steelsight.runs.options import ConfidenceOptions
 from steelsight.sheets.options import DataOptions
 
 if TYPE_CHECKING:
-    from steelsight.runs.abstention.confidence_scores import ScoredSheets
+    from steelsight.api.results.trust import ConfidenceResult
 
 __all__ = ["confidence"]
 
@@ -32,34 +31,32 @@ def confidence(
     as_json: JsonFlag = False,
 ) -> None:
     """Compare confidence scores: area under the risk-coverage curve, coverage at 99 and 95 % accuracy."""
-    from steelsight.runs.abstention.confidence_scores import NUMBERS, PAGE, compare_confidence_scores
+    from steelsight.api.data import Data
+    from steelsight.api.run import Run
 
     with console.status("predicting"):
-        scored = compare_confidence_scores(
-            run, data, sheets, part=options.split, on=options.on, seed=options.seed, out=out
-        )
-    _print(scored)
-    numbers = json.loads(((out or run) / NUMBERS).read_text(encoding="utf-8"))
+        done = Run(run).confidence(Data(data, sheets), out=out, options=options)
+    _print(done)
+    numbers = done.as_dict()
     print_earlier(numbers)
-    print_line(f"report: {(out or run) / PAGE}")
+    print_line(f"report: {done.page}")
     if as_json:
         emit_json(numbers)
 
 
-def _print(scored: ScoredSheets) -> None:
+def _print(done: ConfidenceResult) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from steelsight.reports.cells import cell_text
-    from steelsight.runs.abstention.confidence import SCORE_TITLES
 
-    table = Table("confidence", box=None, pad_edge=False)
-    for head in ("AURC", "coverage at 99 %", "at 95 %"):
+    found = done.table()
+    table = Table(found.titles[0], box=None, pad_edge=False)
+    for head in found.titles[1:]:
         table.add_column(head, justify="right", no_wrap=True)
-    for row in scored.scores:
-        shown = (f"{row.aurc:.4f}", cell_text(row.coverage_99, 2), cell_text(row.coverage_95, 2))
-        table.add_row(SCORE_TITLES[row.name], *map(Text, shown))
+    for name, aurc, *coverages in found.rows:
+        table.add_row(name, Text(f"{aurc:.4f}"), *(Text(cell_text(each, 2)) for each in coverages))
     console.print(table)
-    for name, certificates in scored.certificates.items():
-        for certificate in certificates:
-            print_line(f"{SCORE_TITLES[name]}: {certificate.statement}")
+    for name, statements in done.certificates.items():
+        for statement in statements:
+            print_line(f"{name}: {statement}")

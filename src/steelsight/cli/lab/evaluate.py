@@ -38,21 +38,13 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """Evaluate a model on sheets not used in training: metrics with intervals, figures, predictions."""
-    from steelsight.runs.evaluate import evaluate_run
+    from steelsight.api.data import Data
+    from steelsight.api.run import Run
 
     with console.status("evaluating"):
-        done = evaluate_run(
-            run,
-            data,
-            sheets,
-            part=options.split,
-            noise_sigma=options.noise,
-            prevalence=options.prevalence,
-            seed=options.seed,
-            out=out,
-        )
+        done = Run(run).evaluate(Data(data, sheets), out=out, options=options)
     show_evaluation(f"{options.split} sheets", done.metrics)
     print_earlier(done.metrics)
-    print_line(f"report: {done.folder / 'report.html'}")
+    print_line(f"report: {done.report}")
     if as_json:
-        emit_json({"out": str(done.folder), **done.metrics})
+        emit_json(done.as_dict())

@@ -11,7 +11,7 @@ from steelsight.cli.console import DataArgument, JsonFlag, console, emit_json, p
 from steelsight.cli.executor import RayOption, chosen_executor
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.sheets.options import DataOptions
-from steelsight.training.options import LabelCurveOptions
+from steelsight.training.options import LabelCurveOptions, TrainOptions
 
 __all__ = ["label_curve"]
 
@@ -27,19 +27,19 @@ def label_curve(
     as_json: JsonFlag = False,
 ) -> None:
     """Train on growing shares of the labels, and extrapolate to twice as many."""
-    from steelsight.runs.label_curve import grow_labels
-    from steelsight.training.loop.progress import ConsoleProgress
-    from steelsight.training.recipe_files import load_recipe
+    from steelsight.api.data import Data
+    from steelsight.api.progress import console_progress
+    from steelsight.api.training import label_curve as grow_labels
 
-    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
+    asked = TrainOptions(
+        recipe=options.recipe, setting=tuple(options.settings), seed=options.seed, fresh=options.fresh
+    )
+    with chosen_executor(ray) as executor, console_progress(console) as progress:
         curve = grow_labels(
-            data,
-            sheets,
-            recipe=load_recipe(options.recipe, options.settings),
+            Data(data, sheets),
+            asked,
             out=out,
             shares=options.share_values,
-            seed=options.seed,
-            fresh=options.fresh,
             progress=progress,
             executor=executor,
         )
@@ -47,9 +47,9 @@ def label_curve(
         console.print(
             f"  {row['sheets']:>7,} sheets  balanced accuracy {row['balanced_accuracy']['estimate']:.3f}"
         )
-    for words in curve.numbers["in_words"]:
+    for words in curve.lines:
         print_line(words)
     print_earlier(curve.numbers)
-    print_line(f"report: {out / 'curve.html'}")
+    print_line(f"report: {curve.page}")
     if as_json:
-        emit_json(curve.numbers)
+        emit_json(curve.as_dict())

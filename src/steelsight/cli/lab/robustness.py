@@ -34,13 +34,15 @@ def robustness(
     as_json: JsonFlag = False,
 ) -> None:
     """Sweep noise, blur, exposure, compression, dead columns and vibration, and draw the curves."""
-    from steelsight.runs.robustness import measure_robustness
+    from steelsight.api.run import Run
 
     with progress_bar("disturbing sheets") as progress:
-        report = measure_robustness(run, data, options, out=out, progress=progress)
-    for line in report.lines:
+        done = Run(run).robustness(
+            data, out=out, options=options, progress=lambda event: progress(event.done, event.total)
+        )
+    for line in done.lines:
         print_line(f"  {line}")
-    print_earlier(report.numbers)
-    print_line(f"report: {report.page}")
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json(report.numbers)
+        emit_json(done.as_dict())

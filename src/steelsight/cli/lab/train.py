@@ -53,94 +53,61 @@ def train(
 
 
 def _train_once(data: Path, out: Path, options: TrainOptions, sheets: DataOptions) -> dict[str, Any]:
-    from steelsight.training.fine_tune import chosen_recipe
-    from steelsight.training.loop.progress import ConsoleProgress
-    from steelsight.training.run import train_run
+    from steelsight.api.data import Data
+    from steelsight.api.progress import console_progress
+    from steelsight.api.training import train
 
-    recipe = chosen_recipe(options)
-    with ConsoleProgress(console) as progress:
-        done = train_run(
-            data, sheets, recipe=recipe, out=out, seed=options.seed, fresh=options.fresh, progress=progress
-        )
-    show_report("test sheets", done.metrics["test"])
-    show_report(f"test sheets, X + {done.metrics['noise_sigma']}Z", done.metrics["test_noisy"])
-    if point := done.metrics["operating_point"]:
+    with console_progress(console) as progress:
+        run = train(Data(data, sheets), options, out=out, progress=progress)
+    show_report("test sheets", run.metrics["test"])
+    show_report(f"test sheets, X + {run.metrics['noise_sigma']}Z", run.metrics["test_noisy"])
+    if point := run.metrics["operating_point"]:
         print_line(describe_operating(point))
-    return {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics}
+    return run.as_dict()
 
 
 def _cross_validate(
     data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions, ray: str | None
 ) -> dict[str, Any]:
-    from steelsight.training.fine_tune import chosen_recipe
-    from steelsight.training.folds import cross_validate
-    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.api.data import Data
+    from steelsight.api.progress import console_progress
+    from steelsight.api.training import cross_validate
 
-    recipe = chosen_recipe(options)
-    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
+    with chosen_executor(ray) as executor, console_progress(console) as progress:
         done = cross_validate(
-            data,
-            sheets,
-            recipe=recipe,
-            out=out,
-            folds=folds,
-            seed=options.seed,
-            fresh=options.fresh,
-            progress=progress,
-            executor=executor,
+            Data(data, sheets), options, out=out, folds=folds, progress=progress, executor=executor
         )
     show_report("out-of-fold sheets", done.metrics["pooled"])
-    return {"out": str(out), **done.metrics}
+    return done.as_dict()
 
 
 def _train_and_test(
     data: Path, other: Path, out: Path, options: TrainOptions, sheets: DataOptions
 ) -> dict[str, Any]:
-    from steelsight.runs.train_and_test import train_and_test
-    from steelsight.training.fine_tune import chosen_recipe
-    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.api.data import Data
+    from steelsight.api.progress import console_progress
+    from steelsight.api.training import train_and_test
 
-    recipe = chosen_recipe(options)
-    with ConsoleProgress(console) as progress:
-        done, tested = train_and_test(
-            data,
-            other,
-            sheets,
-            recipe=recipe,
-            out=out,
-            seed=options.seed,
-            fresh=options.fresh,
-            progress=progress,
-        )
+    with console_progress(console) as progress:
+        run, tested = train_and_test(Data(data, sheets), other, options, out=out, progress=progress)
     show_evaluation(f"sheets of {other.name}", tested.metrics)
-    print_line(f"report on {other.name}: {tested.folder / 'report.html'}")
-    tests = {"out": str(tested.folder), **tested.metrics}
-    return {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics, "tested_on": tests}
+    print_line(f"report on {other.name}: {tested.report}")
+    return {**run.as_dict(), "tested_on": tested.as_dict()}
 
 
 def _train_on_all(
     data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions, ray: str | None
 ) -> dict[str, Any]:
-    from steelsight.runs.train_and_test import train_on_all
-    from steelsight.training.fine_tune import chosen_recipe
-    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.api.data import Data
+    from steelsight.api.progress import console_progress
+    from steelsight.api.training import train_on_all
 
-    recipe = chosen_recipe(options)
-    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
-        done, validated = train_on_all(
-            data,
-            sheets,
-            recipe=recipe,
-            out=out,
-            folds=folds,
-            seed=options.seed,
-            fresh=options.fresh,
-            progress=progress,
-            executor=executor,
+    with chosen_executor(ray) as executor, console_progress(console) as progress:
+        run, validated = train_on_all(
+            Data(data, sheets), options, out=out, folds=folds, progress=progress, executor=executor
         )
     show_report("out-of-fold sheets", validated.metrics["pooled"])
-    facts = {"run": str(out), "mask_supervised": done.card.mask_supervised, **done.metrics}
-    return facts | {"cross_validation": validated.metrics}
+    return {**run.as_dict(), "cross_validation": validated.metrics}
 
 
 def show_evaluation(what: str, metrics: dict[str, Any]) -> None:

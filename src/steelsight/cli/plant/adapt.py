@@ -28,20 +28,15 @@ def adapt(
     as_json: JsonFlag = False,
 ) -> None:
     """Fit a new head to labelled sheets, and write it into the bundle's graph where it is better."""
-    from steelsight.adaptation.run import adapt_bundle
+    from steelsight.api.adaptation import adapt as adapt_bundle
 
     with console.status("adapting") as status:
-        adapted = adapt_bundle(bundle, data, out, options, note=lambda stage: status.update(str(stage)))
-    _print(adapted)
-    if as_json:
-        emit_json(
-            {
-                "bundle": str(out),
-                "comparison": adapted.comparison.as_dict(),
-                "notes": list(adapted.notes),
-                "card": adapted.card.model_dump(mode="json"),
-            }
+        done = adapt_bundle(
+            bundle, data, out, options=options, progress=lambda event: status.update(event.message)
         )
+    _print(done.adapted)
+    if as_json:
+        emit_json(done.as_dict())
 
 
 def _print(adapted: Adapted) -> None:

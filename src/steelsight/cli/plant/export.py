@@ -26,18 +26,19 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a bundle: one graph that classifies and explains, verified against the model it came from."""
-    from steelsight.deploy.export import export_run
-    from steelsight.plain import plain
+    from steelsight.api.run import Run
 
     before = _model_id(out)
     with console.status("exporting") as status:
-        exported = export_run(run, data, out, options, note=status.update)
-    _print(exported)
-    if before not in ("", exported.card.model_id):
+        done = Run(run).export(
+            data, out, options=options, progress=lambda event: status.update(event.message)
+        )
+    _print(done.exported)
+    if before not in ("", done.model_id):
         print_line(f"replaced the bundle {before[:12]} of {out}; scans made with it cannot be continued")
     print_line(f"bundle: {out}")
     if as_json:
-        emit_json(plain({"bundle": str(out), "card": exported.card.model_dump(mode="json")}))
+        emit_json(done.as_dict())
 
 
 def _model_id(out: Path) -> str:

@@ -39,17 +39,17 @@ def gate(
 
     Exit code 1 if the bundle may not be released, 2 for bad input.
     """
-    from steelsight.adaptation.gate.run import gate_bundle
+    from steelsight.api.adaptation import gate_bundle
 
     with step_status("opening") as say:
-        found = gate_bundle(bundle, data, policy, options, out=out, say=say)
+        found = gate_bundle(
+            bundle, data, policy, out=out, options=options, progress=lambda event: say(event.message)
+        )
     for note in found.notes:
         print_line(f"note: {note}")
-    for part in found.record.shortcuts:
-        print_line(f"{'pass' if part.outcome == 'passed' else 'FAIL'}  {part.why}")
-    for metric in found.record.metrics:
-        print_line(f"{'pass' if metric.outcome == 'passed' else 'FAIL'}  {metric.why}")
-    print_line("the bundle may be released" if found.passed else "the bundle may not be released")
+    for outcome, why in found.table().rows:
+        print_line(f"{'pass' if outcome == 'passed' else 'FAIL'}  {why}")
+    print_line(found.title)
     print_line(f"record: {found.folder / 'card.json'}")
     if as_json:
         emit_json(found.as_dict())

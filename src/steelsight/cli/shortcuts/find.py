@@ -21,11 +21,12 @@ from steelsight.cli.options import draws_figures, expand_options
 from steelsight.shortcuts.find.options import SearchOptions
 
 if TYPE_CHECKING:
-    from steelsight.shortcuts.find.search_report import SearchReport
+    from steelsight.api.results.shortcuts import ShortcutsResult
 
 __all__ = ["find"]
 
 MOST_SHOWN = 10  # candidates in the terminal
+STATUS_WIDTH = 9  # letters of the longest status
 
 
 @draws_figures
@@ -41,37 +42,33 @@ def find(
     as_json: JsonFlag = False,
 ) -> None:
     """Rank properties associated with the model's margins within true classes, and check them by pasting."""
-    from steelsight.shortcuts.find.report import headline
-    from steelsight.shortcuts.find.search_report import report_shortcuts
+    from steelsight.api.run import Run
 
     with step_status("opening") as say:
-        report = report_shortcuts(run, data, options, out=out, say=say)
-    _print(report)
-    print_line(headline(report.result))
-    print_earlier(report.numbers)
-    print_line(f"report: {report.page}")
+        done = Run(run).shortcuts(data, out=out, options=options, progress=lambda event: say(event.message))
+    _print(done)
+    print_line(done.headline)
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json(report.numbers)
+        emit_json(done.as_dict())
 
 
-def _print(report: SearchReport) -> None:
+def _print(done: ShortcutsResult) -> None:
     """The MOST_SHOWN highest candidates."""
     from rich.table import Table
     from rich.text import Text
 
     from steelsight.reports.cells import cell_text
-    from steelsight.shortcuts.find.ranking import STATUSES
-    from steelsight.shortcuts.find.report import candidate_name
 
-    table = Table("candidate", "indicates", box=None, pad_edge=False)
-    table.add_column("status", no_wrap=True, min_width=max(map(len, STATUSES)))
-    for head in ("effect D", "q", "paste"):
+    found = done.table()
+    table = Table(*found.titles[:2], box=None, pad_edge=False)
+    table.add_column(found.titles[2], no_wrap=True, min_width=STATUS_WIDTH)
+    for head in found.titles[3:]:
         table.add_column(head, justify="right", no_wrap=True)
-    for each in report.result.candidates[:MOST_SHOWN]:
-        shift = cell_text(each.check.shift, 2) if each.check else ""
-        words = (candidate_name(each), report.card.class_names[each.association.target], each.status)
-        figures = (cell_text(each.association.effect, 2), f"{each.association.q_value:.4f}", shift)
+    for *words, effect, q_value, shift in found.rows[:MOST_SHOWN]:
+        figures = (cell_text(effect, 2), f"{q_value:.4f}", "" if shift is None else cell_text(shift, 2))
         table.add_row(*map(Text, (*words, *figures)))
     console.print(table)
-    if len(report.result.candidates) > MOST_SHOWN:
-        print_line(f"the first {MOST_SHOWN} of {len(report.result.candidates)} candidates; the page has all")
+    if len(found.rows) > MOST_SHOWN:
+        print_line(f"the first {MOST_SHOWN} of {len(found.rows)} candidates; the page has all")

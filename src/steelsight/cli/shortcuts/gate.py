@@ -33,16 +33,16 @@ def gate(
     as_json: JsonFlag = False,
 ) -> None:
     """Prove every shortcut a policy names. Exit code 1 if a clause fails, 2 for bad input."""
-    from steelsight.shortcuts.gate import gate_run
+    from steelsight.api.run import Run
 
     with step_status("proving") as say:
-        result = gate_run(run, data, policy, options, out=out, say=say)
-    for decision in result.decisions:
-        word, proof = "pass" if decision.passed else "FAIL", decision.proof
-        print_line(f"{word}  {proof.nuisance} → {proof.suspected_class}: {decision.why}")
-    print_line("the run may be released" if result.passed else "the run may not be released")
+        done = Run(run).gate(
+            data, policy, out=out, options=options, progress=lambda event: say(event.message)
+        )
+    for nuisance, suspect, passed, why in done.table().rows:
+        print_line(f"{'pass' if passed else 'FAIL'}  {nuisance} → {suspect}: {why}")
+    print_line(done.title)
     if as_json:
-        decisions = [decision.as_dict() for decision in result.decisions]
-        emit_json({"run": str(run), "passed": result.passed, "decisions": decisions})
-    if not result.passed:
+        emit_json(done.as_dict())
+    if not done.passed:
         raise typer.Exit(1)

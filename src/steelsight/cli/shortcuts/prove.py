@@ -28,16 +28,15 @@ def prove(
     as_json: JsonFlag = False,
 ) -> None:
     """Prove or refute a suspected shortcut: the study's test, pasting with a control, a verdict by rule."""
-    from steelsight.shortcuts.prove.run import PAGE, prove_run
+    from steelsight.api.run import Run
 
     with console.status("predicting and pasting"):
-        report = prove_run(run, data, nuisance, options, out=out)
-    proof = report.proof
-    print_line(f"{proof.nuisance} → {proof.suspected_class}: {proof.verdict}")
-    print_line(proof.because)
-    for note in proof.notes:
+        done = Run(run).prove(data, nuisance, out=out, options=options)
+    print_line(done.title)
+    print_line(done.because)
+    for note in done.notes:
         print_line(f"note: {note}")
-    print_earlier(report.numbers)
-    print_line(f"report: {report.folder / PAGE}")
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json({"out": str(report.folder), **report.numbers})
+        emit_json(done.as_dict())

@@ -14,7 +14,7 @@ from steelsight.cli.shortcuts.options import NuisanceOption
 from steelsight.shortcuts.repair.options import RepairOptions
 
 if TYPE_CHECKING:
-    from steelsight.shortcuts.repair.methods_run import RepairOutcome
+    from steelsight.api.results.shortcuts import RepairResult
 
 __all__ = ["repair"]
 
@@ -36,54 +36,35 @@ def repair(
 
     Each method leaves a RUN folder in DIR, ready for evaluate, explain and export.
     """
-    from steelsight.shortcuts.repair.conclusion import is_repaired
-    from steelsight.shortcuts.repair.report import headline
-    from steelsight.shortcuts.repair.run import PAGE, repair_run
-    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.api.progress import console_progress
+    from steelsight.api.run import Run
 
-    with chosen_executor(ray) as executor, ConsoleProgress(console) as watcher:
-        report = repair_run(
-            run,
-            data,
-            nuisance,
-            options,
-            out=out,
-            watcher=watcher,
-            say=print_line,
-            executor=executor,
-        )
-    _print_outcome(report.repair)
-    summary = headline(report.repair, report.numbers["nuisance"], report.numbers["suspect"])
-    print_line(summary)
-    if report.repair.best.run is not None:
-        proofs = (each.evaluation.proof for each in (report.repair.before, report.repair.best))
-        print_line(f"{'repaired' if is_repaired(*proofs) else 'retrained'} run: {report.repair.best.run}")
-    print_earlier(report.numbers)
-    print_line(f"report: {report.folder / PAGE}")
+    with chosen_executor(ray) as executor, console_progress(console) as progress:
+        done = Run(run).repair(data, nuisance, out=out, options=options, progress=progress, executor=executor)
+    _print_outcome(done)
+    print_line(done.title)
+    if done.best is not None:
+        print_line(f"{'repaired' if done.repaired else 'retrained'} run: {done.best}")
+    print_earlier(done.report.numbers)
+    print_line(f"report: {done.page}")
     if as_json:
-        emit_json({"out": str(report.folder), **report.numbers})
+        emit_json(done.as_dict())
 
 
-def _print_outcome(outcome: RepairOutcome) -> None:
+def _print_outcome(done: RepairResult) -> None:
     """Print a table of all methods, and the methods that could not be done."""
     from rich.table import Table
     from rich.text import Text
 
     from steelsight.reports.cells import cell_text
 
-    table = Table("method", "verdict", box=None, pad_edge=False)
-    for head in ("flips beyond control", "accuracy", "correct with and without (validation)"):
+    found = done.table()
+    table = Table(*found.titles[:2], box=None, pad_edge=False)
+    for head in found.titles[2:]:
         table.add_column(head, justify="right")
-    for each in (outcome.before, *outcome.after):
-        pasted = each.evaluation.proof.pasted
-        cells = (
-            each.name,
-            each.evaluation.proof.verdict,
-            "" if pasted is None else cell_text(pasted.excess),
-            cell_text(each.metrics["accuracy"]),
-            f"{each.robust:.3f}",
-        )
-        table.add_row(*map(Text, cells))
+    for name, verdict, excess, accuracy, robust in found.rows:
+        flips = "" if excess is None else cell_text(excess)
+        table.add_row(*map(Text, (name, verdict, flips, cell_text(accuracy), f"{robust:.3f}")))
     console.print(table)
-    for name, reason in outcome.impossible.items():
+    for name, reason in done.report.repair.impossible.items():
         print_line(f"{name} could not be done: {reason}")

@@ -8,7 +8,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from steelsight import __version__
 from steelsight.names import shown_name
 from steelsight.reports.document import Document
 from steelsight.reports.figures.sheets.data import ExampleSheet, draw_examples, draw_sizes
@@ -18,6 +17,7 @@ from steelsight.sheets.examine import group_reasons
 from steelsight.sheets.images.pixels import read_gray
 from steelsight.sheets.masks import read_mask
 from steelsight.types import SheetItem, SheetSet
+from steelsight.version import __version__
 
 __all__ = ["FIGURES", "write_report"]
 

@@ -12,7 +12,7 @@ from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Decisions, Engine, Outputs, decide, open_engine
 from steelsight.runtime.engine.reading import DecodedImage, read_image
 from steelsight.runtime.engine.regions import find_regions, upsample
-from steelsight.runtime.verdict import Verdict
+from steelsight.runtime.verdict import Verdict, VerdictBatch
 
 __all__ = ["Image", "Inspector", "load"]
 
@@ -38,6 +38,14 @@ class Inspector:
         returns the verdict; that of an unreadable image has the state bad_image, and no error is raised
         """
         return next(self.stream([image]))
+
+    def inspect_batch(self, images: Iterable[Image], *, heatmaps: bool = True) -> VerdictBatch:
+        """Inspect several sheets; the verdicts are in their order.
+
+        images    each as for `inspect`
+        heatmaps  False = verdicts without heatmap, which is faster
+        """
+        return VerdictBatch(tuple(self.stream(images, heatmaps=heatmaps)))
 
     def stream(self, images: Iterable[Image], *, heatmaps: bool = True) -> Iterator[Verdict]:
         """Inspect sheets in their order, one batch of the engine at a time.

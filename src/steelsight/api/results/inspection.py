@@ -1,0 +1,120 @@
+"""Results of looking into a network: layers, neurons, exchanged weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steelsight.plain import plain
+from steelsight.reports.notebook import NotebookResult, ResultTable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from steelsight.runs.inspection.layers import LayerReport
+    from steelsight.runs.inspection.neurons import NeuronReport
+    from steelsight.runs.transplant.report import TransplantReport
+
+__all__ = ["LayersResult", "NeuronsResult", "TransplantOutcome"]
+
+
+@dataclass(frozen=True, eq=False)
+class LayersResult(NotebookResult):
+    """What each layer separates, beside control networks."""
+
+    report: LayerReport  # all of it; its fields are not part of the API's promise
+
+    @property
+    def title(self) -> str:
+        """How separability grows with depth, in words."""
+        from steelsight.inspection.probes.report import describe_layers
+
+        return describe_layers(self.report.found)
+
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.report.page
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of layers.json, and its folder as `out`."""
+        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
+        return values
+
+    def table(self) -> ResultTable:
+        """One row a layer, network and input of the probes: averages over places, or a random projection."""
+        rows = (
+            (layer.title, net, kind, curve.accuracy[number])
+            for (net, kind), curve in self.report.found.curves.items()
+            for number, layer in enumerate(self.report.found.layers)
+        )
+        return ResultTable(("layer", "network", "probe", "accuracy"), tuple(rows))
+
+    def figures(self) -> dict[str, Figure]:
+        """`layers`: accuracy of the probes over depth."""
+        from steelsight.inspection.probes.report import probes_figure
+
+        return {"layers": probes_figure(self.report.found)}
+
+
+@dataclass(frozen=True, eq=False)
+class NeuronsResult(NotebookResult):
+    """An atlas of what drives single neurons."""
+
+    report: NeuronReport  # all of it; its fields are not part of the API's promise
+
+    @property
+    def title(self) -> str:
+        """How many neurons of how many layers."""
+        layers = self.report.atlas.layers
+        return f"{sum(len(page.profiles) for page in layers)} neurons of {len(layers)} layers"
+
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.report.page
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of neurons.json, and its folder as `out`."""
+        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
+        return values
+
+    def table(self) -> ResultTable:
+        """One row a layer: channels, those that never respond, those shown."""
+        rows = (
+            (page.layer, page.channels, len(page.dead), len(page.profiles))
+            for page in self.report.atlas.layers
+        )
+        return ResultTable(("layer", "channels", "dead", "shown"), tuple(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class TransplantOutcome(NotebookResult):
+    """A run with the weights of another, part by part."""
+
+    report: TransplantReport  # all of it; its fields are not part of the API's promise
+
+    @property
+    def title(self) -> str:
+        """The first result in words."""
+        return self.report.lines[0] if self.report.lines else "transplanted weights"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The results in sentences."""
+        return self.report.lines
+
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.report.page
+
+    def as_dict(self) -> dict[str, Any]:
+        """The content of transplant.json, and its folder as `out`."""
+        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
+        return values
+
+    def table(self) -> ResultTable:
+        """The results in sentences, one a row."""
+        return ResultTable(("result",), tuple((line,) for line in self.lines))

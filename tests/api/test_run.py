@@ -1,0 +1,217 @@
+"""What a run answers: each call is that of the room below, as a result with table, HTML and figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+import steelsight as ss
+from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
+from steelsight.reports.notebook import NotebookResult
+from steelsight.runs.evaluate import evaluate_run
+
+QUICK = ["checks.sheets=1", "checks.steps=3", "checks.draws=1", "report.resamples=20", "report.repeats=1"]
+
+
+def _is_whole(result: NotebookResult) -> None:
+    """A result shows itself, and its numbers are JSON."""
+    assert json.loads(json.dumps(result.as_dict(), allow_nan=False)) == result.as_dict()
+    table = result.table()
+    assert all(len(row) == len(table.titles) for row in table.rows)
+    assert len(result.to_pandas()) == len(table.rows)
+    assert all(isinstance(figure, Figure) for figure in result.figures().values())
+    shown = result._repr_html_()
+    assert shown.startswith("<div><p><strong>")
+    assert shown.count("<img ") == len(result.figures())
+    assert "<script" not in shown
+
+
+def test_a_run_shows_its_training(trained, data):
+    _is_whole(trained)
+    assert trained.class_names == ss.open_data(data).class_names
+    assert set(trained.figures()) == {"learning_curves", "confusion"}
+    assert trained.card.task == "multiclass"
+    assert trained.model(torch.zeros(1, 3, 32, 200)).shape == (1, 5)
+    assert trained.as_dict()["run"] == str(trained.folder)
+    assert ss.open_run(trained.folder) == trained
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(BadCheckpoint, match="expected a RUN folder, found none"):
+        ss.open_run(tmp_path / "none")
+
+
+def test_evaluation_is_that_of_the_room_below(trained, data, tmp_path):
+    done = trained.evaluate(data, split="test", noise=0.15, out=tmp_path / "out")
+    below = evaluate_run(trained.folder, data, part="test", noise_sigma=0.15, out=tmp_path / "below")
+    assert done.metrics["report"] == below.metrics["report"]
+    _is_whole(done)
+    assert done.confusion.sum() == done.metrics["report"]["sheets"] == trained.metrics["test"]["sheets"]
+    assert {"confusion", "precision_recall"} <= set(done.figures())
+    assert len(pd.read_parquet(done.predictions)) == 60
+    assert done.report.is_file()
+    frame = done.to_pandas()
+    assert frame.columns.tolist() == ["metric", "value", "value low", "value high", "sheets"]
+    assert frame["value"][0] == done.metrics["report"]["accuracy"]["estimate"]
+
+
+def test_evaluation_of_all_sheets_of_the_training_is_refused(trained, data, tmp_path):
+    with pytest.raises(BadData, match="36 of 60 sheets trained run"):
+        trained.evaluate(data, split="all", out=tmp_path)
+
+
+def test_calibration_changes_the_card(run, data):
+    done = run.calibrate(data, split="test", risk=0.3)
+    _is_whole(done)
+    assert done.temperature == run.card.temperature
+    assert done.threshold == run.card.threshold
+    assert done.statement in done._repr_html_().replace("&#34;", '"')
+    assert done.page.is_file()
+    assert done.keeps_earlier is False
+    assert done.temperature_statement.startswith("temperature ")
+
+
+def test_comparison_with_itself_finds_no_difference(trained, run, data, tmp_path):
+    done = ss.compare(trained, run.folder, data=data, split="test", out=tmp_path / "out")
+    _is_whole(done)
+    accuracy = done.runs[1].against_first["accuracy"].difference
+    assert (accuracy.estimate, done.runs[1].mcnemar.p_value) == (0, 1)
+    assert (tmp_path / "out" / "compare.html").is_file()
+    assert len(done.table().rows) == 2 * len(done.metric_titles)
+
+
+def test_comparison_needs_two_runs_and_data(trained, data):
+    with pytest.raises(BadInput, match="expected at least two runs, got 1"):
+        ss.compare(trained, data=data)
+    with pytest.raises(BadInput, match="--data: expected the DATA folder"):
+        ss.compare(trained, trained)
+
+
+def test_explained_files(trained, data, tmp_path):
+    images = sorted((data / "train_images").iterdir())[:2]
+    seen = []
+    done = trained.explain(
+        images, data=data, target=["none"], out=tmp_path, progress=lambda event: seen.append(event.done)
+    )
+    _is_whole(done)
+    assert seen == [2]
+    assert all(path.is_file() for path in done.figure_files)
+    assert [row["truth"] is not None for row in done.report["sheets"]] == [True, True]
+    with pytest.raises(BadRecipe, match="target: expected one of"):
+        trained.explain(images[0], target="rust", out=tmp_path)
+
+
+def test_wrong_verdicts(trained, data, tmp_path):
+    done = trained.mistakes(data, split="test", most=1, out=tmp_path)
+    _is_whole(done)
+    assert done.page.is_file()
+    assert len(done.table().rows) == len(done.report["mistakes"])
+
+
+def test_a_league_of_two_methods(trained, data, tmp_path):
+    steps = []
+    done = trained.league(
+        data,
+        methods=["gradcam", "contrast"],
+        setting=QUICK,
+        limit=4,
+        out=tmp_path,
+        progress=lambda event: steps.append(event.kind),
+    )
+    _is_whole(done)
+    assert {row[0] for row in done.table().rows} == {"gradcam", "contrast"}
+    assert {"stage", "note"} <= set(steps)
+    assert set(done.figures()) == {"dice"}
+    assert done.page.is_file()
+
+
+def test_a_search_for_shortcuts(trained, data, tmp_path):
+    done = trained.shortcuts(data, split="train", limit=20, segments="strips", out=tmp_path)
+    _is_whole(done)
+    assert done.page.is_file()
+    assert set(done.findings) <= {each["key"] for each in done.as_dict()["candidates"]}
+
+
+def test_the_proof_of_a_shortcut(trained, data, tmp_path):
+    done = trained.prove(data, "stain", split="train", limit=3, out=tmp_path)
+    _is_whole(done)
+    assert done.title == f"{done.report.proof.nuisance} → {done.report.proof.suspected_class}: {done.verdict}"
+    assert done.page.is_file()
+
+
+def test_a_gate_decides_every_clause(trained, data, tmp_path):
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0.02\ninconclusive = "fail"\n')
+    done = trained.gate(data, policy, split="train", limit=3, out=tmp_path / "out")
+    _is_whole(done)
+    assert [done.passed] == [row[2] for row in done.table().rows]
+    assert (done.title == "the run may be released") is done.passed
+
+
+def test_confidence_scores(trained, data, tmp_path):
+    done = trained.confidence(data, out=tmp_path)
+    _is_whole(done)
+    assert done.page.is_file()
+    assert set(done.certificates) <= {row[0] for row in done.table().rows}
+
+
+def test_robustness(trained, data, tmp_path):
+    seen = []
+    done = trained.robustness(
+        data,
+        split="test",
+        limit=6,
+        out=tmp_path,
+        progress=lambda event: seen.append((event.done, event.total)),
+    )
+    _is_whole(done)
+    assert seen[-1] == (len(done.lines), len(done.lines))
+    assert done.page.is_file()
+
+
+def test_what_layers_separate(trained, data, tmp_path):
+    done = trained.layers(data, layers="features.0", controls="random", tsne=0, resamples=20, out=tmp_path)
+    _is_whole(done)
+    assert {row[1] for row in done.table().rows} == set(done.report.found.nets)
+    assert done.page.is_file()
+
+
+def test_neurons(trained, data, tmp_path):
+    done = trained.neurons(data, layer="features.0", count=1, form="plain", steps=2, out=tmp_path)
+    _is_whole(done)
+    assert done.table().rows[0][3] == 1
+    assert done.page.is_file()
+
+
+def test_weights_of_itself_change_nothing(trained, data, tmp_path):
+    done = trained.transplant(trained, data, split="test", controls=[], resamples=20, out=tmp_path)
+    _is_whole(done)
+    assert done.page.is_file()
+
+
+def test_an_exported_bundle(exported):
+    _is_whole(exported)
+    assert exported.load().bundle.card.model_id == exported.model_id
+    assert exported.as_dict()["card"]["precision"] == "f32"
+    assert exported.table().rows[0][-1] == "passed"
+
+
+def test_an_open_data_folder_shows_its_classes(data, tmp_path):
+    opened = ss.open_data(data)
+    _is_whole(opened)
+    assert sum(opened.counts.values()) == len(opened.to_pandas()) == 60
+    assert (opened.layout, opened.rejections) == ("severstal", ())
+    with pytest.raises(BadData, match="expected a DATA folder"):
+        ss.open_data(tmp_path / "none")
+
+
+def test_what_data_says_of_itself_is_used_by_every_call(trained, data, tmp_path):
+    grouped = ss.open_data(data, groups="frames:1")
+    done = trained.evaluate(grouped, split="test", out=tmp_path)
+    assert done.metrics["data"]["groups"].startswith("frames:1")
+    assert Path(done.folder) == tmp_path
