@@ -158,7 +158,7 @@ def _help(parameter: Any) -> str:
     given = [f"{words} {value:g}" for words, value in bounds.items() if value is not None]
     if given:
         notes.append(f"*{', '.join(given)}*")
-    if parameter.param_type_name == "option" and parameter.multiple:
+    if parameter.param_type_name == "option" and parameter.multiple and "repeatable" not in notes[0]:
         notes.append("*may be given several times*")
     if parameter.envvar:
         names = parameter.envvar if isinstance(parameter.envvar, list | tuple) else [parameter.envvar]

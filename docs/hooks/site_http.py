@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from site_keys import values_of
-from site_text import NOTICE, anchor, code, escape, paragraphs, table
+from site_text import NOTICE, anchor, code, escape, first_sentence, paragraphs, table
 
 __all__ = ["http_page", "openapi", "operations"]
 
@@ -62,7 +62,7 @@ def http_page(document: Mapping[str, Any]) -> str:
     text = INTRODUCTION.format(notice=NOTICE)
     for tag, members in by_tag.items():
         rows = [
-            (f"[{code(f'{method} {path}')}](#{_anchor(method, path)})", escape(operation.get("summary", "")))
+            (f"[{code(f'{method} {path}')}](#{_anchor(method, path)})", first_sentence(_about(operation)))
             for method, path, operation in members
         ]
         text += (
@@ -77,8 +77,7 @@ def _anchor(method: str, path: str) -> str:
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    about = operation.get("description") or operation.get("summary", "")
-    text = f"### {code(f'{method} {path}')} {{#{_anchor(method, path)}}}\n\n{paragraphs(about)}\n"
+    text = f"### {code(f'{method} {path}')} {{#{_anchor(method, path)}}}\n\n{paragraphs(_about(operation))}\n"
     parameters = [
         (
             code(each["name"]),
@@ -97,6 +96,11 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
         for status, answer in operation.get("responses", {}).items()
     ]
     return text + table(("answer", "body", "when"), answers)
+
+
+def _about(operation: Mapping[str, Any]) -> str:
+    """What an operation does: its docstring, else its name in words."""
+    return str(operation.get("description") or operation.get("summary", ""))
 
 
 def _required(parameter: Mapping[str, Any]) -> str:

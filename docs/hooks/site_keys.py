@@ -84,8 +84,12 @@ def _typed(schema: Mapping[str, Any]) -> str:
     name = {"boolean": "true or false", "string": "text", "null": "none", None: "any value"}.get(
         kind, str(kind)
     )
-    bounds = [f"{sign} {schema[key]:g}" for key, sign in _BOUNDS.items() if key in schema]
+    bounds = [f"{sign} {_number(schema[key])}" for key, sign in _BOUNDS.items() if key in schema]
     return " ".join([name, ", ".join(bounds).replace("<", "&lt;").replace(">", "&gt;")]).strip()
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 def _maps(schema: Mapping[str, Any]) -> bool:
