@@ -12,7 +12,7 @@ __all__ = ["PROJECT", "project_pages", "site_markdown"]
 
 # Files beside `docs` that are pages of the site too.
 PROJECT: Final = {
-    "README.md": "project/readme.md",
+    "README.md": "project/index.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changelog.md",
     "SECURITY.md": "project/security.md",

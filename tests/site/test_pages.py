@@ -156,7 +156,7 @@ def test_comments_and_reasons_are_read_from_the_source(tmp_path):
 @pytest.mark.parametrize(
     ("source", "page", "text", "expected"),
     [
-        ("docs/ledger.md", "ledger.md", "[a](../README.md)", "[a](project/readme.md)"),
+        ("docs/ledger.md", "ledger.md", "[a](../README.md)", "[a](project/index.md)"),
         ("docs/security.md", "security.md", "[a](../SECURITY.md#b)", "[a](project/security.md#b)"),
         ("docs/scale.md", "scale.md", "[kube](../deploy/kuberay.yaml)", "kube"),
         ("docs/results/real.md", "results/real.md", "[a](../adapt.md)", "[a](../adapt.md)"),
