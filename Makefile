@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-SRC    := src tests benchmarks
+SRC    := src tests benchmarks docs/hooks
 # Tests that share an expensive fixture stay on one of two workers, see tests/conftest.py.
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 # Compiled modules are kept, whatever the environment says: tests start hundreds of processes that import them.
@@ -10,7 +10,7 @@ TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 PAGES := src/steelsight/service/pages
 
-.PHONY: words bundles bundle-fast bundle-accurate demo console test check format lint static types imports pytest coverage test-plant test-long release-check bench clean
+.PHONY: docs words bundles bundle-fast bundle-accurate demo console test check format lint static types imports pytest coverage test-plant test-long release-check bench clean
 
 # constraints.txt pins the versions this tree was measured with; pyproject.toml declares what it accepts.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -109,6 +109,9 @@ bundle-accurate: $(VENV)/.installed
 bench: $(VENV)/.installed  ## speed as ratios against the usual way; run nothing else meanwhile
 	for file in $(filter-out $(addprefix benchmarks/,house.py golden.py hardening.py console_pictures.py learning_loop.py cluster.py release_check.py),$(wildcard benchmarks/*.py)); do \
 	  $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/.installed  ## the documentation site in build/site; every warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 words: $(VENV)/.installed  ## find the console's messages, add them to its catalogs, compile those
 	mkdir -p build && cd $(PAGES) && for language in en de; do mkdir -p locale/$$language/LC_MESSAGES; done

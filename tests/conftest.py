@@ -49,7 +49,7 @@ settings.load_profile("steelsight")
 
 # Without torch (`make test-plant`) only the plant's rooms are tested: nothing trains or opens a checkpoint.
 _OF_THE_LAB = (
-    *("api", "deploy", "explanations", "inspection", "long", "models", "runs", "shortcuts", "study"),
+    *("api", "deploy", "explanations", "inspection", "long", "models", "runs", "shortcuts", "site", "study"),
     "training",
     *("cli/explain", "cli/lab", "cli/shortcuts", "cli/test_extras.py", "cli/test_study.py"),
     *("cli/plant/test_export.py", "cli/plant/test_scan.py", "runtime/engine/test_inspector.py"),

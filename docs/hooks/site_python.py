@@ -1,0 +1,53 @@
+"""The pages of Python modules: mkdocstrings shows their public names from the docstrings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["MODULES", "python_pages"]
+
+FOLDER: Final = "reference/python"
+# Page, title, and the modules it shows.
+MODULES: Final = {
+    "bundles": (
+        "Bundles and verdicts",
+        (
+            "steelsight.runtime.engine.inspector",
+            "steelsight.runtime.verdict",
+            "steelsight.runtime.bundle.open",
+        ),
+    ),
+    "gate": (
+        "Gate and signature of a bundle",
+        ("steelsight.runtime.bundle.gate", "steelsight.runtime.bundle.signature"),
+    ),
+    "explanations": (
+        "Explanations",
+        (
+            "steelsight.explanations.catalog",
+            "steelsight.explanations.gradcam",
+            "steelsight.explanations.masks",
+        ),
+    ),
+    "evaluation": (
+        "Metrics and intervals",
+        (
+            "steelsight.evaluation.classification",
+            "steelsight.evaluation.intervals.bootstrap",
+            "steelsight.evaluation.heatmaps.localization",
+            "steelsight.evaluation.heatmaps.faithfulness",
+        ),
+    ),
+    "sheets": ("Sheets and DATA folders", ("steelsight.sheets.catalog", "steelsight.sheets.synthetic.spec")),
+    "errors": ("Errors", ("steelsight.errors",)),
+}
+INTRODUCTION: Final = "Shapes, units and errors are stated in each docstring. Imported as written here.\n"
+
+
+def python_pages() -> dict[str, str]:
+    """Path and text of each page."""
+    pages = {}
+    for name, (title, modules) in MODULES.items():
+        parts = "\n".join(f"## {module} {{#{module}-module}}\n\n::: {module}\n" for module in modules)
+        pages[f"{FOLDER}/{name}.md"] = f"# {title}\n\n{INTRODUCTION}\n{parts}"
+    return pages
