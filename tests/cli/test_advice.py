@@ -123,7 +123,7 @@ def calls(tree: ast.AST) -> set[Key]:
 
 @cache
 def own_modules(name: str) -> set[Path]:
-    """The verb's own file, and the modules that it imports: itself, or by the API's functions that it calls."""
+    """The verb's own file, and the modules that it, or the API's functions that it calls, import."""
     callback = inspect.unwrap(VERBS[name].callback)
     path = Path(callback.__code__.co_filename)
     tree = ast.parse(path.read_text(encoding="utf-8"))
