@@ -31,6 +31,9 @@ def connected(ray: str) -> Iterator[None]:
 
     raises  BadCluster where there is no such cluster; ModuleNotFoundError without Ray
     """
+    from steelsight.cluster.address import check_address
+
+    check_address(ray)
     from steelsight.cluster.connect import connect
 
     # Ray prints what happens to its nodes on stdout, which is that of results.
@@ -45,7 +48,7 @@ def chosen_executor(ray: str | None) -> Iterator[Executor]:
         yield LocalExecutor()
         return
     with connected(ray):
-        from steelsight.cluster.connect import LOCAL
+        from steelsight.cluster.address import LOCAL
         from steelsight.cluster.executor import RayExecutor
 
         yield RayExecutor(print_line, grows=ray != LOCAL)

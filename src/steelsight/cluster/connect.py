@@ -17,13 +17,12 @@ import ray
 from ray._private import ray_constants, services
 from ray.exceptions import RayError
 
+from steelsight.cluster.address import AUTO, LOCAL, check_address, is_head
 from steelsight.cluster.exit_notice import notice_of_sudden_exit
 from steelsight.errors import BadCluster
 
-__all__ = ["LOCAL", "connect"]
+__all__ = ["connect"]
 
-LOCAL: Final = "local"  # the address of a Ray that is started for this command, and ends with it
-_ADDRESS: Final = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 TRY_S: Final = 5.0
 ANSWER_S: Final = 20.0  # a head that is busy takes seconds
@@ -32,7 +31,6 @@ _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(
 )  # and empty settings
 _SETTINGS: Final = 4  # type of the first frame of every HTTP/2 server, RFC 9113, section 3.4
 _HEADER_BYTES: Final = 9  # of a frame; the fourth one is its type
-WANTED: Final = "auto (the cluster that this machine belongs to), local, or HOST:PORT"
 
 
 @contextmanager
@@ -42,14 +40,14 @@ def connect(address: str) -> Iterator[None]:
     address  auto, local, or HOST:PORT of the cluster's head
     raises   BadCluster where there is none, or it has another Ray or Python
     """
-    if address not in ("auto", LOCAL) and not _ADDRESS.fullmatch(address):
-        raise BadCluster(f"--ray {address!r:.100}: expected {WANTED}")
+    check_address(address)
     if ray.is_initialized():
         raise BadCluster(
             "--ray: this process is connected to a cluster already; disconnect with ray.shutdown()"
         )
-    found = _find_auto() if address == "auto" else address
-    loopback = address == LOCAL or (found is not None and _is_on_loopback(*_try_port(found)))
+    found = _find_auto() if address == AUTO else address
+    name = "RAY_ADDRESS" if address == AUTO and os.environ.get("RAY_ADDRESS") else "--ray"
+    loopback = address == LOCAL or (found is not None and _is_on_loopback(*_try_port(found, name)))
     with ExitStack() as stack:
         if loopback:
             stack.enter_context(_loopback_alone())
@@ -74,7 +72,7 @@ def _find_auto() -> str | None:
         return None
     if found in (None, "auto"):
         return None
-    if not _ADDRESS.fullmatch(found):
+    if not is_head(found):
         raise BadCluster(f"RAY_ADDRESS {found!r:.100}: expected HOST:PORT of the cluster's head")
     return str(found)
 
@@ -89,19 +87,22 @@ def _own_token() -> Iterator[None]:
         token.chmod(0o600)
 
 
-def _try_port(address: str) -> tuple[str, int]:
-    """Host and port; raises BadCluster where no Ray listens there: Ray itself tries for minutes."""
+def _try_port(address: str, name: str) -> tuple[str, int]:
+    """Host and port; raises BadCluster where no Ray listens there: Ray itself tries for minutes.
+
+    name  of the option or variable that gave the address
+    """
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), TRY_S) as connection:
             if not _encrypted() and not _speaks_http2(connection):
                 raise BadCluster(
-                    f"--ray {address}: something listens there that is not Ray, or the head hangs; check the "
-                    "address that `ray start --head` printed"
+                    f"{name} {address}: something listens there that is not Ray, or the head hangs; check "
+                    "the address that `ray start --head` printed"
                 )
     except (OSError, OverflowError, UnicodeError) as error:
         raise BadCluster(
-            f"--ray {address}: no Ray cluster answers there ({getattr(error, 'strerror', None) or error}); "
+            f"{name} {address}: no Ray cluster answers there ({getattr(error, 'strerror', None) or error}); "
             "check the address that `ray start --head` printed"
         ) from error
     return host, int(port)
@@ -163,7 +164,7 @@ def _begin(address: str) -> None:
     try:
         ray.init(**options)
     except ConnectionError as error:
-        advice = "start one with `ray start --head`, or use --ray local" if address == "auto" else "check it"
+        advice = "start one with `ray start --head`, or use --ray local" if address == AUTO else "check it"
         advice += "; a cluster with a token wants it here too (RAY_AUTH_MODE=token, `ray get-auth-token`)"
         raise BadCluster(f"--ray {address}: no Ray cluster answers there; {advice}") from error
     except (RayError, RuntimeError, ValueError, OSError) as error:

@@ -28,6 +28,7 @@ from steelsight.errors import BadOutput
 from steelsight.files import take_lock
 from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.objects import store as store_module
+from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.outputs.choose import remove_left_folders
 from steelsight.runtime.scan.watch import watch
 
@@ -246,6 +247,15 @@ def test_a_disk_that_is_full_before_the_first_part_is_told_too(served, folder, m
         BadOutput, match=r"scan.json: could not be written \(No space .*; TMPDIR may name a folder"
     ):
         scan(bundle, folder, OUT, run_parts=here)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_an_empty_out_is_not_the_current_folder(folder, make_bundle, fresh, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(BadOutput, match=r"^--out: expected a folder or s3://BUCKET/PREFIX, got nothing$"):
+        scan_module.scan(make_bundle(), [folder], "", ScanOptions(fresh=fresh, page=False))
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_folders_of_killed_scans_are_removed_and_no_others(tmp_path, monkeypatch):

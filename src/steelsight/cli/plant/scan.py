@@ -14,6 +14,7 @@ from steelsight.cli.console import BundleArgument, JsonFlag, emit_json, print_li
 from steelsight.cli.executor import connected
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
+from steelsight.names import on_one_line
 from steelsight.runtime.scan.options import ScanOptions
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def scan(
             else _scan(bundle, sources, out, options, workers)
         )
     except KeyboardInterrupt:
-        print_line(f"stopped; what {out} holds is whole, and the same command goes on")
+        print_line(f"stopped; what {on_one_line(str(out))} holds is whole, and the same command goes on")
         raise typer.Exit(INTERRUPTED) from None
     _print(report)
     if as_json:
@@ -150,7 +151,7 @@ def _print(report: ScanReport) -> None:
         print_line(f"  {label}: {counts}")
     _print_label_sets(report.summary.label_sets)
     if bad := report.summary.states["bad_image"]:
-        print_line(f"  set aside: {bad:,}, with reasons in {report.out / 'quarantine.csv'}")
+        print_line(f"  set aside: {bad:,}, with reasons in {on_one_line(str(report.out / 'quarantine.csv'))}")
     if report.transient:
         print_line(
             f"  of them {report.transient:,} for a reason that may pass, such as missing: "
@@ -167,14 +168,14 @@ def _print(report: ScanReport) -> None:
             f"  {len(report.later):,} files came after the plan was made and are not part of it: {named}"
         )
     if report.passed_over:
-        reasons = report.out / "summary.json"
+        reasons = on_one_line(str(report.out / "summary.json"))
         print_line(f"  not scanned: {report.passed_over:,} places, with reasons in {reasons}")
     if report.partitions is not None:
         unmatched = report.partitions.unmatched
         words = f"; {unmatched:,} sheets have names that do not match" if unmatched else ""
         print_line(f"  partitions: {report.partitions.folders:,} folders{words}")
     if report.page is not None:
-        print_line(f"report: {report.page}")
+        print_line(f"report: {on_one_line(str(report.page))}")
 
 
 def _print_label_sets(sets: Counter[str]) -> None:

@@ -38,6 +38,8 @@ def open_output(out: Path | str, *, fresh: bool) -> Iterator[ScanOutput]:
     fresh   remove what an earlier scan wrote, and nothing else
     raises  BadOutput where it cannot be written, holds something else, or another process scans into it
     """
+    if not str(out):
+        raise BadOutput("--out: expected a folder or s3://BUCKET/PREFIX, got nothing")
     if not is_address(str(out)):
         if _OTHER_ADDRESS.match(str(out)):
             raise BadOutput(
