@@ -43,7 +43,7 @@ VERBS = {
     "confidence": (["RUN", "DATA", "--out", "OUT"], ["--seed", "1"], "confidence.json"),
     "compare": (["RUN", "RUN", "--data", "DATA", "--out", "OUT"], ["--seed", "1"], "compare.json"),
     "inspect layers": (
-        ["RUN", "DATA", "--tsne", "0", "--out", "OUT"],
+        ["RUN", "DATA", "--layers", "features.2", "--controls", "random", "--tsne", "0", "--out", "OUT"],
         ["--seed", "1"],
         "layers.json",
     ),

@@ -35,7 +35,8 @@ def sheets(tmp_path):
 ONE_EPOCH = ["--models", "adhoc", "--epochs", "1", "--set", "input.height=48", "--set", "input.width=64"]
 
 
-def test_writes_the_report_and_ends_with_one_json_line(app, sheets, tmp_path):
+def test_writes_the_report_and_ends_with_one_json_line(app, sheets, tmp_path, monkeypatch):
+    monkeypatch.setattr("steelsight.study.run._inspect_chosen", lambda study: study)  # see tests/study
     out = tmp_path / "out"
     arguments = [str(sheets), "--out", str(out), *ONE_EPOCH, "--quick", "--threads", "1", "--json"]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -66,3 +66,9 @@ def tiny_report(
     tiny_data: Path, tiny_options: StudyOptions, tmp_path_factory: pytest.TempPathFactory
 ) -> StudyReport:
     return run_study(tiny_data, tmp_path_factory.mktemp("study"), tiny_options)
+
+
+@pytest.fixture
+def without_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is measured on the chosen models: `tiny_report` has all of that, for tests of other things."""
+    monkeypatch.setattr("steelsight.study.run._inspect_chosen", lambda study: study)

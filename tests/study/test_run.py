@@ -158,6 +158,7 @@ def test_data_of_one_class_are_refused_before_training(tmp_path):
         run_study(tmp_path / "data", tmp_path / "out", StudyOptions(models=("adhoc",)), train=train)
 
 
+@pytest.mark.usefixtures("without_measurements")
 def test_a_split_is_stratified_where_a_rare_class_would_be_missing(tiny_data, tiny_options, tmp_path):
     for path in sorted((tiny_data / "free").iterdir())[:5] + sorted((tiny_data / "crack").iterdir()):
         (tmp_path / "data" / path.parent.name).mkdir(parents=True, exist_ok=True)
