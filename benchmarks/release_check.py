@@ -164,7 +164,8 @@ def write_figures(figures: Figures, listed: list[Package], path: Path) -> None:
         "# Releases",
         "",
         f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {commit()}, {os.cpu_count()} cores, "
-        f"{platform.system()} {platform.machine()}, load {load:.1f}.",
+        f"{platform.system()} {platform.machine()}, load {load:.0f}.",
+        "Where the load exceeds the cores, processor time says more than elapsed time.",
         "",
         "    make release-check",
         "",

@@ -148,6 +148,26 @@ def _commands_made_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _graphs_checked_once() -> Iterator[None]:
+    """Most bundles of tests hold one of a few graphs; the check looks at nothing but their bytes."""
+    from steelsight.errors import BadBundle
+    from steelsight.runtime.bundle import open as module
+    from steelsight.runtime.bundle.graph.check import CheckedGraph, check_graph
+
+    known = functools.lru_cache(maxsize=16)(lambda content: check_graph(content, ""))
+
+    def check(content: bytes, where: str) -> CheckedGraph:
+        try:
+            return known(content)
+        except BadBundle:
+            return check_graph(content, where)  # whose message names the file
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "check_graph", check)
+        yield
+
+
 @pytest.fixture
 def record_attack() -> Callable[..., None]:
     """Keep one row of docs/results/hardening.md: an attack, how many cases were tried, and their outcome."""

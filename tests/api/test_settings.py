@@ -72,6 +72,13 @@ def test_an_unknown_setting_is_refused_with_those_that_exist():
         read_options({"group": "frames"})
 
 
+def test_the_name_of_an_option_leads_to_its_setting():
+    with pytest.raises(BadRecipe, match=r"got the option --cures of .*, which is the setting methods$"):
+        choose(RepairOptions, None, {"cures": "paste"})
+    with pytest.raises(BadRecipe, match=r"got a setting of another name$"):
+        choose(RepairOptions, None, {"seeds": 1})
+
+
 def test_how_data_is_read_is_said_to_open_data():
     with pytest.raises(BadRecipe, match="groups: expected as a setting of open_data"):
         choose(SearchOptions, None, {"groups": "frames"})

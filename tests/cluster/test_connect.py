@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,24 @@ def test_a_port_where_nothing_listens_is_told_at_once():
         connect(f"127.0.0.1:{port}"),
     ):
         pytest.fail("connected")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.0 400 Bad request\r\n\r\n", b"\0\0"], ids=["none", "http", "short"]
+)
+def test_a_port_where_something_else_listens_is_told_soon(answer, monkeypatch):
+    monkeypatch.setattr(connect_module, "ANSWER_S", 0.2)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("Ray tries without end"))
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        accepted = pool.submit(lambda: server.accept()[0])
+        accepted.add_done_callback(lambda connection: connection.result().sendall(answer))
+        with (
+            pytest.raises(BadCluster, match=f"{address}: something listens there that is not Ray"),
+            connect(address),
+        ):
+            pytest.fail("connected")
+        accepted.result().close()
 
 
 def test_auto_without_a_cluster_names_how_to_start_one(monkeypatch):
@@ -75,6 +94,18 @@ def test_the_token_that_ray_makes_is_this_users_alone(tmp_path, monkeypatch):
     with connect_module._own_token():
         pass
     assert token.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_ray_that_does_not_start_in_time_is_told(monkeypatch):
+    def init(**options):
+        raise Exception("The current node timed out during startup.")  # noqa: TRY002 -- as Ray does
+
+    monkeypatch.setattr(ray, "init", init)
+    with (
+        pytest.raises(BadCluster, match=r"--ray local: Ray did not start within its time; .* again"),
+        connect("local"),
+    ):
+        pytest.fail("connected")
 
 
 def test_another_ray_or_python_is_told(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -54,7 +55,7 @@ def ours(head: str = "direct", name: str = "squeezenet_reduced") -> nn.Module:
 
 @pytest.fixture(params=["direct", "study", "residual"])
 def model(request: pytest.FixtureRequest) -> nn.Module:
-    return stirred(Residual() if request.param == "residual" else ours(request.param))
+    return made(request.param)
 
 
 @pytest.fixture(
@@ -69,11 +70,22 @@ def model(request: pytest.FixtureRequest) -> nn.Module:
     ]
 )
 def any_model(request: pytest.FixtureRequest) -> nn.Module:
-    if request.param == "residual":
+    return made(request.param)
+
+
+def made(kind: str) -> nn.Module:
+    """A copy of the network, which is built once."""
+    torch.manual_seed(2)
+    return copy.deepcopy(_made(kind))
+
+
+@functools.cache
+def _made(kind: str) -> nn.Module:
+    if kind == "residual":
         return stirred(Residual())
-    if request.param in ("direct", "study"):
-        return stirred(ours(request.param))
-    return stirred(ours("direct", request.param))
+    if kind in ("direct", "study"):
+        return stirred(ours(kind))
+    return stirred(ours("direct", kind))
 
 
 def stirred(built: nn.Module) -> nn.Module:

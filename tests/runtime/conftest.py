@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ NAMES = ("none", "type 1", "type 2")
 @pytest.fixture(scope="session")
 def graph_bytes() -> bytes:
     """Reduced SqueezeNet with the direct head, random weights, three classes."""
+    return _graph_bytes()
+
+
+@functools.cache  # several rooms have the fixture, each its own
+def _graph_bytes() -> bytes:
     torch = pytest.importorskip("torch")
     from steelsight.deploy.graph import build_graph
     from steelsight.models.catalog import ModelSpec, build_model

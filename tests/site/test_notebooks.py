@@ -1,4 +1,4 @@
-"""The notebooks of docs/notebooks run from top to bottom in an empty folder, and are stored without outputs."""
+"""The notebooks of docs/notebooks run from top to bottom in an empty folder; stored without outputs."""
 
 from __future__ import annotations
 

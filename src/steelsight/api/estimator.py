@@ -36,7 +36,7 @@ __all__ = ["SheetEstimator"]
 PENALTY: Final = 0.01
 
 
-class SheetEstimator(ClassifierMixin, BaseEstimator):
+class SheetEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # they have no types
     """Logistic regression on the features that a bundle's network has of a sheet.
 
     bundle   BUNDLE folder, or fast or accurate, whose network stays as it is

@@ -199,7 +199,8 @@ def _targets(
     """One class index an image; raises BadInput for a class that does not exist, or another number."""
     count, classes = logits.shape
     if target is None:
-        return logits.argmax(axis=1).astype(np.int64)
+        verdicts: Int[np.ndarray, " n"] = logits.argmax(axis=1).astype(np.int64)
+        return verdicts
     plain = target.tolist() if hasattr(target, "tolist") else target  # arrays and tensors
     given = [plain] * count if isinstance(plain, int | str) else list(plain)
     if len(given) != count:
@@ -253,4 +254,5 @@ def _shown(batch: Tensor) -> GrayBatch:
     gray = batch.detach().float().mean(dim=1).cpu().numpy()
     low = gray.min(axis=(1, 2), keepdims=True)
     spread = np.maximum(gray.max(axis=(1, 2), keepdims=True) - low, 1e-12)
-    return np.rint(255 * (gray - low) / spread).astype(np.uint8)
+    shown: GrayBatch = np.rint(255 * (gray - low) / spread).astype(np.uint8)
+    return shown

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, TypeVar
 
 from steelsight.errors import BadRecipe
+from steelsight.options import option_fields
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 
 __all__ = [
@@ -320,10 +321,20 @@ def choose(
         if name in own:
             raise BadRecipe(f"{name}: expected as a setting of open_data, which says how DATA is read")
         if name not in types:
-            raise BadRecipe(f"{name}: expected one of {', '.join(types)}, got a setting of another name")
+            came = _named_by_option(kind, name)
+            raise BadRecipe(f"{name}: expected one of {', '.join(types)}, got {came}")
     values = {name: _typed(value, types[name]) for name, value in settings.items()}
     read = vars(reading) if issubclass(kind, DataOptions) else {}
     return kind(**{**read, **values, **fixed})
+
+
+def _named_by_option(kind: type, name: str) -> str:
+    """What came in place of a setting: the name of an option of the command line, or any other name."""
+    flag = f"--{name.replace('_', '-')}"
+    for field, info in option_fields(kind).items():
+        if info.flag and flag in info.flag.split("/"):
+            return f"the option {flag} of the command line, which is the setting {field}"
+    return "a setting of another name"
 
 
 def read_options(reading: Mapping[str, Any]) -> DataOptions:

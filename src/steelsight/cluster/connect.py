@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -25,6 +26,12 @@ LOCAL: Final = "local"  # the address of a Ray that is started for this command,
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.\-]+:[0-9]{1,5}|\[[0-9A-Fa-f:]+\]:[0-9]{1,5}")
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 TRY_S: Final = 5.0
+ANSWER_S: Final = 20.0  # a head that is busy takes seconds
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(
+    [0, 0, 0, 4, 0, 0, 0, 0, 0]
+)  # and empty settings
+_SETTINGS: Final = 4  # type of the first frame of every HTTP/2 server, RFC 9113, section 3.4
+_HEADER_BYTES: Final = 9  # of a frame; the fourth one is its type
 WANTED: Final = "auto (the cluster that this machine belongs to), local, or HOST:PORT"
 
 
@@ -83,16 +90,42 @@ def _own_token() -> Iterator[None]:
 
 
 def _try_port(address: str) -> tuple[str, int]:
-    """Host and port; raises BadCluster where nothing listens there: Ray itself tries for minutes."""
+    """Host and port; raises BadCluster where no Ray listens there: Ray itself tries for minutes."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), TRY_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), TRY_S) as connection:
+            if not _encrypted() and not _speaks_http2(connection):
+                raise BadCluster(
+                    f"--ray {address}: something listens there that is not Ray, or the head hangs; check the "
+                    "address that `ray start --head` printed"
+                )
     except (OSError, OverflowError, UnicodeError) as error:
         raise BadCluster(
             f"--ray {address}: no Ray cluster answers there ({getattr(error, 'strerror', None) or error}); "
             "check the address that `ray start --head` printed"
         ) from error
     return host, int(port)
+
+
+def _encrypted() -> bool:
+    """Whether Ray speaks TLS here, so that a plain connection would have no answer."""
+    return os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true")
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Whether the other end answers as gRPC does, by which Ray speaks, within ANSWER_S."""
+    end, answer = time.monotonic() + ANSWER_S, b""
+    try:
+        connection.sendall(_PREFACE)
+        while len(answer) < _HEADER_BYTES:
+            connection.settimeout(max(end - time.monotonic(), 0.001))
+            received = connection.recv(_HEADER_BYTES - len(answer))
+            if not received:
+                return False
+            answer += received
+    except OSError:  # no answer in time, or the connection was cut
+        return False
+    return answer[3] == _SETTINGS
 
 
 def _is_on_loopback(host: str, port: int) -> bool:
@@ -135,6 +168,10 @@ def _begin(address: str) -> None:
         raise BadCluster(f"--ray {address}: no Ray cluster answers there; {advice}") from error
     except (RayError, RuntimeError, ValueError, OSError) as error:
         raise BadCluster(f"--ray {address}: {_reason(error)}") from error
+    except Exception as error:
+        if type(error) is not Exception:  # as Ray raises where a process of it does not start
+            raise
+        raise BadCluster(f"--ray {address}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -146,4 +183,6 @@ def _reason(error: Exception) -> str:
         )
         here = f"Ray {ray.__version__} with Python {platform.python_version()}"
         return f"expected a cluster of {here}, got {there}; install the same versions on all nodes"
+    if "timed out during startup" in text:
+        return "Ray did not start within its time; this machine may be busy: run the same command again"
     return f"the cluster cannot be used: {text[:200] or type(error).__name__}; see the logs of Ray"

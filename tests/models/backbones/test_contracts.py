@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,12 @@ def model(request: pytest.FixtureRequest) -> SheetClassifier:
 
 
 def built(name: str, pooling: str = "lse") -> SheetClassifier:
-    """Random weights; batch norms and layer scales as if they were trained."""
+    """Random weights; batch norms and layer scales as if they were trained. A copy of what is built once."""
+    return copy.deepcopy(_built(name, pooling))
+
+
+@functools.cache
+def _built(name: str, pooling: str) -> SheetClassifier:
     spec = ModelSpec(name=name, outputs=3, head="direct", pooling=pooling, height=SIZE[0], width=SIZE[1])
     model = build_model(spec, generator=torch.Generator().manual_seed(1)).eval()
     generator = torch.Generator().manual_seed(2)

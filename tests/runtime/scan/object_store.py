@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
 import threading
 import time
@@ -76,23 +78,41 @@ class Troubles:
         self.rule = lambda method, _: next(turn) if method == "GET" and next(count) % nth == 0 else None
 
 
+@functools.cache
+def _server():
+    """A server on a free port until the process ends, and the application that holds the objects."""
+    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    serving = pytest.importorskip("werkzeug.serving", reason="needs moto[server]")
+    objects = moto.DomainDispatcherApplication(moto.create_backend_app)
+    server = serving.make_server("127.0.0.1", 0, objects, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    atexit.register(server.server_close)
+    atexit.register(server.shutdown)  # before it is closed: the last one registered is called first
+    return server, objects
+
+
+@functools.cache
+def _client(address):
+    """The SDK's client; settings of the environment are read when it is made."""
+    import boto3
+
+    return boto3.session.Session().client("s3", endpoint_url=address)
+
+
 @contextmanager
 def serve_objects(monkeypatch):
-    """A server on a free port; the SDK finds it and its credentials by the environment.
+    """An empty bucket of a local server; the SDK finds it and its credentials by the environment.
 
     Yields a client, and the Troubles in front of the server.
     """
-    boto3 = pytest.importorskip("boto3", reason="needs boto3")
-    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
-    serving = pytest.importorskip("werkzeug.serving", reason="needs moto[server]")
-    troubles = Troubles(moto.DomainDispatcherApplication(moto.create_backend_app))
-    server = serving.make_server("127.0.0.1", 0, troubles, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    pytest.importorskip("boto3", reason="needs boto3")
+    server, objects = _server()
+    server.app = troubles = Troubles(objects)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE", "AWS_ROLE_ARN"):
         monkeypatch.delenv(name, raising=False)
+    address = f"http://127.0.0.1:{server.port}"
     settings = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}",
+        "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -102,19 +122,15 @@ def serve_objects(monkeypatch):
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    client = boto3.session.Session().client("s3")
+    client = _client(address)
     client.create_bucket(Bucket=BUCKET)
     try:
         yield client, troubles
     finally:
-        troubles.rule = lambda method, path: None
+        server.app = troubles = Troubles(objects)
         for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
             client.delete_object(Bucket=BUCKET, Key=entry["Key"])
         client.delete_bucket(Bucket=BUCKET)
-        client.close()
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def upload(client, folder, prefix=""):

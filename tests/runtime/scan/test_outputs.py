@@ -1,7 +1,9 @@
 """Results in object storage: what a folder would hold, each part written once, by a local S3 server."""
 
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -204,6 +206,8 @@ def test_sources_and_results_in_one_bucket(served, folder, make_bundle):
     [
         ("s3://nowhere/x", "s3://nowhere/x: there is no such bucket; check its name"),
         ("s3://", "got no bucket name"),
+        ("S3://mill/x", r"'S3://mill/x': expected a folder or s3://BUCKET/PREFIX"),
+        ("gs://mill/x", r"expected a folder or s3://BUCKET/PREFIX, got another address"),
         (f"s3://{BUCKET}/" + "k" * 1025, "a key of at most 1024 bytes"),
     ],
 )
@@ -229,6 +233,19 @@ def test_a_full_disk_of_this_machine_is_told_from_the_store(served, folder, make
         BadOutput, match=r"No space left on device.*; TMPDIR may name a folder with more space"
     ):
         scan(make_bundle(), folder, OUT, run_parts=here)
+
+
+def test_a_disk_that_is_full_before_the_first_part_is_told_too(served, folder, make_bundle, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bundle = make_bundle()
+    scan(bundle, folder, OUT, run_parts=here)
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(
+        BadOutput, match=r"scan.json: could not be written \(No space .*; TMPDIR may name a folder"
+    ):
+        scan(bundle, folder, OUT, run_parts=here)
 
 
 def test_folders_of_killed_scans_are_removed_and_no_others(tmp_path, monkeypatch):

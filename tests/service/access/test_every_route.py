@@ -1,21 +1,37 @@
 """Every route of the real application with every kind of caller, against a table written by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from tests.service.access.conftest import FAST, SAME, bearer, cookie, expired_session, session_of, token_of
-from tests.service.api.conftest import connect, make_service
+from tests.service.access.conftest import (
+    FAST,
+    SAME,
+    TestClient,
+    bearer,
+    cookie,
+    expired_session,
+    session_of,
+    token_of,
+)
+from tests.service.api.conftest import LOCAL, connect, make_service
 
 from steelsight.ledger.chain.entries import Event
+from steelsight.ledger.database.open import create_ledger
+from steelsight.ledger.images.store import ImageStore
 from steelsight.ledger.writing.writer import now_us
 from steelsight.service.access.accounts import NewAccount, add_account, set_disabled
 from steelsight.service.access.roles import PERMISSIONS, Permission, Role
 from steelsight.service.access.sessions import revoke_sessions
 from steelsight.service.access.tokens import revoke_token
 from steelsight.service.app import build_app
+from steelsight.service.bundles import Bundles
+from steelsight.service.console import SharedWriter
+from steelsight.service.context import Service
+from steelsight.service.settings.load import Settings
 
 __all__ = ["connect", "make_service"]
 
+Caller = tuple[str, set[str], dict[str, str]]  # name, what it has, headers
 PUBLIC = "public"  # nobody needs to be known
 KNOWN = "known"  # any session and any token
 PERSON = "person"  # a session
@@ -166,8 +182,8 @@ def test_every_route_is_in_the_table(service):
     assert described <= {(method, path.replace(":path", "")) for method, path in found}
 
 
-def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:
-    """Kinds of callers: name, what they have, and headers; made anew for each call."""
+def credentials(service) -> Iterator[Caller]:
+    """Kinds of callers, made anew for each call."""
     for role in Role:
         person, secret = session_of(service, role, login=f"{role}{now_us()}")
         own = {REVIEWER} if Permission.REVIEW in PERMISSIONS[role] else set()
@@ -195,9 +211,31 @@ def credentials(service) -> Iterator[tuple[str, set[str], dict[str, str]]]:
     yield "session as a token", {PUBLIC}, bearer(secret)
 
 
+@pytest.fixture(scope="module")
+def shared(packaged, tmp_path_factory) -> Iterator[tuple[Service, TestClient]]:
+    """One service for all routes, with a client."""
+    folder = tmp_path_factory.mktemp("routes")
+    ledger = create_ledger(str(folder / "ledger.db"))
+    bundles, settings = Bundles([("packaged", packaged)]), Settings(**{"open": False, **FAST})
+    service = Service(
+        ledger, SharedWriter(ledger, "console"), ImageStore(folder / "images"), bundles, settings
+    )
+    with TestClient(build_app(service), base_url=LOCAL, raise_server_exceptions=False) as client:
+        yield service, client
+    service.console.close()
+    ledger.close()
+
+
+@pytest.fixture(scope="module")
+def callers(shared) -> Callable[[str], list[Caller]]:
+    """The callers of a route: the same for all, but for those that end sessions."""
+    kept = list(credentials(shared[0]))
+    return lambda path: list(credentials(shared[0])) if path.endswith("/logout") else kept
+
+
 @pytest.mark.parametrize(("method", "path"), NEEDS)
-def test_a_route_answers_those_who_may_and_no_others(service, connect, method, path):
-    client = connect(service)
+def test_a_route_answers_those_who_may_and_no_others(shared, callers, method, path):
+    _, client = shared
     address = (
         path.replace("{coil:path}", "C1").replace("{name:path}", "console.css").replace("{bundle}", "none")
     )
@@ -206,7 +244,7 @@ def test_a_route_answers_those_who_may_and_no_others(service, connect, method, p
     options = {"json": {}} if method in ("POST", "PUT", "PATCH") and not path.startswith("/access/") else {}
     if path.endswith("/stream"):
         options["params"] = {"after": "no cursor"}  # refused where the caller may, so that it ends
-    for name, has, headers in credentials(service):
+    for name, has, headers in callers(path):
         client.cookies.clear()
         answer = client.request(method, address, headers=headers, **options)
         if NEEDS[method, path] in has:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 from typer.testing import CliRunner
 
 from steelsight.cli import app
+from steelsight.counterfactuals.pasting import counterfactual, removal
 from steelsight.errors import BadData, BadInput
 from steelsight.models.checkpoint import load_checkpoint
 from steelsight.sheets.synthetic import synth_spec, write_sheets
 from steelsight.shortcuts.prove.options import ProofOptions
 from steelsight.shortcuts.prove.run import prove_run
-from steelsight.shortcuts.repair import methods_run
+from steelsight.shortcuts.repair import evaluate, methods_run
+from steelsight.shortcuts.repair.evaluate import RepairEvaluation
 from steelsight.shortcuts.repair.methods_run import NOTHING_DONE
 from steelsight.shortcuts.repair.options import RepairOptions
 from steelsight.shortcuts.repair.run import NUMBERS, PAGE, RepairReport, repair_run
@@ -39,6 +43,28 @@ SMALL = (
 )
 COUNT = 110
 OPTIONS = RepairOptions(epochs=1, limit=20, seed=3)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_resamples() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (counterfactual, removal, evaluate):
+            patch.setattr(module, "RESAMPLES", 200)
+        yield
+
+
+@pytest.fixture(scope="module")
+def evaluations() -> Callable[..., RepairEvaluation]:
+    """`evaluate_repair` on the same sheets, once for each model."""
+    kept: dict[tuple[float, ...], RepairEvaluation] = {}
+
+    def evaluated(model: nn.Module, *arguments: Any, **options: Any) -> RepairEvaluation:
+        weights = tuple(float(each.detach().sum()) for each in model.parameters())
+        if weights not in kept:
+            kept[weights] = evaluate.evaluate_repair(model, *arguments, **options)
+        return kept[weights]
+
+    return evaluated
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +127,7 @@ def test_every_method_leaves_a_run_whose_card_describes_the_repair(
 def test_the_best_method_on_validation_sheets_is_chosen(
     planted: tuple[Path, Path],
     repaired: RepairReport,
+    evaluations: Callable[..., RepairEvaluation],
     monkeypatch: pytest.MonkeyPatch,
     shares: tuple[float, float, float],
     chosen: int | None,
@@ -108,6 +135,7 @@ def test_the_best_method_on_validation_sheets_is_chosen(
     names = tuple(each.name for each in repaired.repair.after[:2])  # finished, so they are not trained again
     given = iter(shares)
     monkeypatch.setattr(methods_run, "robust_share", lambda *_arguments: next(given))
+    monkeypatch.setattr(methods_run, "evaluate_repair", evaluations)
     again = repair_run(*planted, "stain", replace(OPTIONS, methods=names), out=repaired.folder)
     expected = NOTHING_DONE if chosen is None else names[chosen]
     assert again.repair.chosen == again.repair.best.name == again.numbers["chosen"] == expected

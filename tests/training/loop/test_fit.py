@@ -90,7 +90,7 @@ class _StopIn(NoProgress):
         ("dropout=0.3",),
         ("ema=0", "schedule=constant", "patience=3"),
         ("sigma=0.15", "double=true", "optimiser.method=adam", "balance.method=loss"),
-        ("model.name=vgg16_bn", "input.height=32", "input.width=32", "pretrained=none"),
+        ("model.name=timm:resnet10t", "input.height=32", "input.width=32", "pretrained=none"),
         ("probe.enabled=true", "copies=0", "pooling=average+max"),  # one step, so that epoch 2 is cut
     ],
     ids=["averaged", "plain", "noisy", "batch-norm", "probed"],

@@ -26,9 +26,12 @@ def _front(text: str) -> dict[str, Any]:
 
 
 @pytest.fixture(params=["binary", "multiclass", "multilabel"])
-def run(request: pytest.FixtureRequest, folder: Folder, small: Small, tmp_path: Path) -> RunResult:
+def run(
+    request: pytest.FixtureRequest, folder: Folder, small: Small, train_once: Any, tmp_path: Path
+) -> RunResult:
     recipe = small(f"task={request.param}", "max_epochs=1", "split.method=random")
-    return train_run(folder(), recipe=recipe, out=tmp_path / "run")
+    done: RunResult = train_once(train_run, folder(), recipe=recipe, out=tmp_path / "run")
+    return done
 
 
 def test_every_run_has_a_model_card_with_its_metrics(run: RunResult) -> None:

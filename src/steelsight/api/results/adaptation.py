@@ -96,5 +96,6 @@ class BundleGateResult(NotebookResult):
     def table(self) -> ResultTable:
         """One row a limit: shortcuts first, then metrics."""
         record = self.gate.record
-        rows = ((each.outcome, each.why) for each in (*record.shortcuts, *record.metrics))
-        return ResultTable(("outcome", "why"), tuple(rows))
+        shortcuts = tuple((each.outcome, each.why) for each in record.shortcuts)
+        metrics = tuple((each.outcome, each.why) for each in record.metrics)
+        return ResultTable(("outcome", "why"), (*shortcuts, *metrics))

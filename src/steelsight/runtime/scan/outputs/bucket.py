@@ -22,6 +22,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from steelsight.errors import BadOutput, BadSource, ScanIncomplete
+from steelsight.files import refuse_output
 from steelsight.reading import MOST_BYTES
 from steelsight.runtime.scan.job import FinishedPart
 from steelsight.runtime.scan.objects.address import ObjectAddress, parse_address
@@ -209,6 +210,8 @@ class BucketOutput:
                 shutil.copyfileobj(source, file, COPIED)
         except ObjectFault as fault:
             raise self._named(fault, name) from fault
+        except OSError as error:  # of this machine's disk
+            raise refuse_output(self.work / name, error) from error
 
     def _write(self, name: str, *, spent: bool = False) -> None:
         """Write a file of `work` in place of what was seen last.

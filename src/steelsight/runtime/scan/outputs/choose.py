@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -23,6 +24,7 @@ from steelsight.runtime.scan.outputs.folder import FolderOutput
 __all__ = ["ScanOutput", "open_output", "remove_left_folders"]
 
 WORK: Final = "steelsight-scan-"  # how folders in TMPDIR begin, in which results for object storage are made
+_OTHER_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _YOUNG_S: Final = 3600.0  # folders that may not be locked yet
 
 ScanOutput: TypeAlias = FolderOutput | BucketOutput
@@ -37,6 +39,10 @@ def open_output(out: Path | str, *, fresh: bool) -> Iterator[ScanOutput]:
     raises  BadOutput where it cannot be written, holds something else, or another process scans into it
     """
     if not is_address(str(out)):
+        if _OTHER_ADDRESS.match(str(out)):
+            raise BadOutput(
+                f"{str(out)!r:.200}: expected a folder or s3://BUCKET/PREFIX, got another address"
+            )
         with lock_output(Path(out), fresh=fresh):
             yield FolderOutput(Path(out))
         return
