@@ -9,6 +9,22 @@ __all__ = ["MODULES", "python_pages"]
 FOLDER: Final = "reference/python"
 # Page, title, and the modules it shows.
 MODULES: Final = {
+    "api": (
+        "Names of the Python API",
+        tuple(
+            f"steelsight.api.{name}"
+            for name in (
+                "data",
+                "training",
+                "run",
+                "explanation",
+                "plant",
+                "adaptation",
+                "estimator",
+                "progress",
+            )
+        ),
+    ),
     "bundles": (
         "Bundles and verdicts",
         (
