@@ -20,7 +20,7 @@ from steelsight.errors import BadData
 
 PACKAGE = Path(steelsight.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
-GLOBAL = {"--help", "--traceback", "--version"}
+GLOBAL = {"--help", "--quiet", "--traceback", "--verbose", "--version"}
 VERBS = verbs()
 
 
@@ -123,7 +123,7 @@ def calls(tree: ast.AST) -> set[Key]:
 
 @cache
 def own_modules(name: str) -> set[Path]:
-    """The verb's own file, and the modules that it, or the API's functions that it calls, import."""
+    """The file of a verb, and the modules that it or the API functions that it calls import."""
     callback = inspect.unwrap(VERBS[name].callback)
     path = Path(callback.__code__.co_filename)
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from steelsight.api.progress import (
     stage_progress,
     training_progress,
 )
-from steelsight.api.run_folder import RunFolder
+from steelsight.api.run_folder import OpenedRun
 from steelsight.api.settings import (
     ExplainSettings,
     GateSettings,
@@ -46,7 +46,7 @@ def nothing_published(_task: str) -> Published:
 
 
 @dataclass(frozen=True)
-class ExplainedRun(RunFolder):
+class ExplainedRun(OpenedRun):
     """The calls of a run that explain its verdicts, or test what they are based on."""
 
     def explain(

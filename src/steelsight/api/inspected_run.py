@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from steelsight.api.data import DataLike, as_data, path_or_none
 from steelsight.api.explained_run import ExplainedRun
 from steelsight.api.progress import Progress, stage_progress
-from steelsight.api.run_folder import RunFolder
+from steelsight.api.run_folder import OpenedRun
 from steelsight.api.settings import LayerSettings, NeuronSettings, TransplantSettings, choose
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class InspectedRun(ExplainedRun):
 
     def transplant(
         self,
-        donor: RunFolder | Path | str,
+        donor: OpenedRun | Path | str,
         data: DataLike,
         *,
         out: Path | str | None = None,
@@ -90,7 +90,7 @@ class InspectedRun(ExplainedRun):
         from steelsight.runs.transplant.report import report_transplant
 
         where, folder = as_data(data), path_or_none(out)
-        giver = donor.folder if isinstance(donor, RunFolder) else Path(donor)
+        giver = donor.folder if isinstance(donor, OpenedRun) else Path(donor)
         chosen = choose(TransplantOptions, options, settings)
         return TransplantOutcome(
             report_transplant(self.folder, giver, where.path, chosen, where.options, out=folder)

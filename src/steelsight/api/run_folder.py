@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from steelsight.models.classifier import SheetClassifier
     from steelsight.training.run import RunResult
 
-__all__ = ["RunFolder"]
+__all__ = ["OpenedRun"]
 
 
 @dataclass(frozen=True)
-class RunFolder(NotebookResult):
+class OpenedRun(NotebookResult):
     """A RUN folder; nothing of it is read before it is asked for."""
 
     folder: Path

@@ -26,7 +26,7 @@ class Verdict:
     reason: Reason
     detail: str  # of a bad image: what was expected, what came, what to do; else ""
     regions: tuple[Region, ...]  # strongest first; none for a sheet without defect
-    probabilities: Float64[np.ndarray, _]  # of all classes; empty for a bad image
+    probabilities: Float64[np.ndarray, " c"]  # of all classes; empty for a bad image
     distance: float  # from the training sheets; NaN where the bundle has no statistics of them
     heatmap: Float32[np.ndarray, "h w"] | None  # signed evidence for the label, at model size
     model_id: str

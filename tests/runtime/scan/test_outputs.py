@@ -251,11 +251,12 @@ def test_a_disk_that_is_full_before_the_first_part_is_told_too(served, folder, m
 
 @pytest.mark.parametrize("fresh", [False, True])
 def test_an_empty_out_is_not_the_current_folder(folder, make_bundle, fresh, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    before = sorted(tmp_path.iterdir())
+    bundle, here = make_bundle(), tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     with pytest.raises(BadOutput, match=r"^--out: expected a folder or s3://BUCKET/PREFIX, got nothing$"):
-        scan_module.scan(make_bundle(), [folder], "", ScanOptions(fresh=fresh, page=False))
-    assert sorted(tmp_path.iterdir()) == before
+        scan_module.scan(bundle, [folder], "", ScanOptions(fresh=fresh, page=False))
+    assert not list(here.iterdir())
 
 
 def test_folders_of_killed_scans_are_removed_and_no_others(tmp_path, monkeypatch):
