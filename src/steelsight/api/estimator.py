@@ -78,13 +78,13 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         self.head_ = fit_heads(features, shares, [self.penalty], tolerance=EXACT, limit=self.limit)[0]
         return self
 
-    def decision_function(self, X: Any) -> Float[np.ndarray, "n *c"]:
+    def decision_function(self, X: Any) -> Float[np.ndarray, "n ..."]:
         """Logits (n, c); of two classes their difference (n,), above 0 for the second."""
         check_is_fitted(self)
         logits = self.head_.logits(self._features(X, reset=False))
         return logits if logits.shape[1] > 2 else logits[:, 1] - logits[:, 0]
 
-    def predict_proba(self, X: Any) -> Float[np.ndarray, "n *c"]:
+    def predict_proba(self, X: Any) -> Float[np.ndarray, "n c"]:
         """Probabilities (n, c) in the order of `classes_`; rows sum to 1. They are not calibrated."""
         check_is_fitted(self)
         return softmax(self.head_.logits(self._features(X, reset=False)))
@@ -102,7 +102,7 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         tags.input_tags.string = True
         return tags
 
-    def _features(self, X: Any, *, reset: bool) -> Float[np.ndarray, "n *c"]:
+    def _features(self, X: Any, *, reset: bool) -> Float[np.ndarray, "n k"]:
         """Averages and maxima of the feature map; `reset` is whether the call fits."""
         del reset  # sheets of any size have the same features
         spec, read_features = _opened(str(self.bundle))
