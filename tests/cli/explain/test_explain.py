@@ -199,7 +199,7 @@ def test_bad_image_is_set_aside_and_the_rest_explained(run: Path, tiles: Path) -
         (("RUN", "IMAGES", "--arrays", "--errors"), "--arrays: expected without --errors"),
         (("RUN", "EMPTY"), "none of 0 can be read"),
         (("RUN", "BAD"), "none of 1 can be read; the first:"),
-        (("RUN", "IMAGES", "--out", "FILE"), "could not be written"),
+        (("RUN", "IMAGES", "--out", "FILE"), "is a file; choose another folder"),
     ],
 )
 def test_bad_input_ends_with_its_message_and_exit_code_2(

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
-from steelsight.cli import app as whole_app
-from steelsight.cli.explain.inspect_neurons import neurons
+from steelsight.cli import app
 from steelsight.training.recipe_files import load_recipe
 from steelsight.training.run import train_run
 
@@ -29,10 +27,7 @@ QUICK = ("--count", 1, "--steps", 3, "--form", "plain", "--split", "unseen")
 
 
 def invoke(*arguments: object) -> Result:
-    app = typer.Typer(cls=whole_app.info.cls)
-    app.command()(neurons)
-    app.command()(lambda: None)  # a second verb, so that the first keeps its name
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, ["inspect", *map(str, arguments)])
 
 
 @pytest.fixture(scope="module")
