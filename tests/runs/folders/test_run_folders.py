@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_finished_run_is_read_as_its_metrics_have_it(trained: Path) -> None:
     assert found.noisy_figures["accuracy"].low == metrics["test_noisy"]["accuracy"]["low"]
     assert dict(found.parts) == metrics["data"]["parts"]
     assert (found.epochs, found.seed) == (1, metrics["seed"])
-    assert found.changed.timestamp() == (trained / "metrics.json").stat().st_mtime
+    assert found.changed == datetime.fromtimestamp((trained / "metrics.json").stat().st_mtime, UTC)
 
 
 def test_an_interrupted_training_is_resumable_and_a_lost_one_is_not(trained: Path, tmp_path: Path) -> None:
