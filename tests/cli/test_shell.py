@@ -138,12 +138,12 @@ def test_verbose_prints_the_log_of_libraries_while_a_verb_runs(capsys: pytest.Ca
     console.set_verbosity(verbose=True)
     try:
         with verbose_log("steelsight scan"):
-            logging.getLogger("some.library").info("read %d rows", 3)
-        logging.getLogger("some.library").info("afterwards")
+            logging.getLogger("somebody.reader").info("read %d rows", 3)
+        logging.getLogger("somebody.reader").info("afterwards")
     finally:
         console.set_verbosity()
     shown = capsys.readouterr().err
-    assert "some.library: read 3 rows" in shown
+    assert "somebody.reader: read 3 rows" in shown
     assert "afterwards" not in shown
 
 
