@@ -18,6 +18,7 @@ from steelsight.runtime.scan import run as scan_module
 from steelsight.runtime.scan.objects import store as store_module
 from steelsight.runtime.scan.objects.address import ObjectAddress
 from steelsight.runtime.scan.objects.faults import ObjectFault
+from steelsight.runtime.scan.objects.reading import ObjectReader
 from steelsight.runtime.scan.objects.store import ObjectStore, StoreLimits
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.sources import SourceReader, list_sources
@@ -221,6 +222,23 @@ def test_a_store_that_is_lost_ends_the_scan_and_the_same_command_goes_on(
     troubles.rule = lambda method, path: None
     report = scan(bundle, source, out, workers=1)
     assert (report.kept, report.scanned, report.summary.states["bad_image"]) == (4, 4, 0)
+
+
+def test_images_that_were_asked_for_at_the_same_time_give_one_message(served, monkeypatch):
+    """Several are read ahead: which of them is asked for first, and how many failed by then, is chance."""
+
+    def refuse(*_, **__):
+        raise ObjectFault(errno.EPERM, "the store refused the credentials")
+
+    monkeypatch.setattr(ObjectStore, "read", refuse)
+    reader, told = ObjectReader(ObjectStore(QUICK)), set()
+    for name in "abcdefgh":
+        with pytest.raises((ImageRefused, BadSource)) as caught:
+            reader.read(f"s3://{BUCKET}/{name}.png")
+        if isinstance(caught.value, BadSource):
+            told.add(str(caught.value).replace(f"/{name}.png", ""))
+    assert len(told) == 1
+    assert "for 3 images in a row" in told.pop()
 
 
 def test_no_credentials_and_no_store_are_told(monkeypatch, served):

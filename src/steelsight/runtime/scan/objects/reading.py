@@ -78,7 +78,7 @@ class ObjectReader:
             self._lost = self._lost + 1 if error is not None and error.concerns_store else 0
             if self._lost >= MOST_LOST and error is not None:
                 raise BadSource(
-                    f"{path}: {error.strerror}; so it was for {self._lost} images in a row, and the scan "
+                    f"{path}: {error.strerror}; so it was for {MOST_LOST} images in a row, and the scan "
                     "ended; all written parts are complete; run the same command again"
                 ) from error
 
