@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
 from steelsight.api.progress import Progress, training_progress
@@ -61,16 +61,13 @@ def train(
     """
     from steelsight.training.run import train_run
 
-    where, options = as_data(data), _train_options(recipe, start, seed, fresh, settings)
-    chosen = _recipe(recipe, options, settings)
+    where = as_data(data)
+    common = _common(recipe, start, out, seed, fresh, settings)
     with training_progress(progress) as shown:
         train_run(
             where.path,
             where.options,
-            recipe=chosen,
-            out=Path(out),
-            seed=options.seed,
-            fresh=options.fresh,
+            **common,
             progress=shown,
         )
     return Run(Path(out))
@@ -99,17 +96,14 @@ def cross_validate(
     from steelsight.training.folds import cross_validate as validate
     from steelsight.training.several import LOCAL
 
-    where, options = as_data(data), _train_options(recipe, None, seed, fresh, settings)
-    chosen = _recipe(recipe, options, settings)
+    where = as_data(data)
+    common = _common(recipe, None, out, seed, fresh, settings)
     with training_progress(progress) as shown:
         done = validate(
             where.path,
             where.options,
-            recipe=chosen,
-            out=Path(out),
+            **common,
             folds=_folds(folds),
-            seed=options.seed,
-            fresh=options.fresh,
             progress=shown,
             executor=executor or LOCAL,
         )
@@ -135,17 +129,14 @@ def train_and_test(
     from steelsight.api.results.evaluation import EvaluationResult
     from steelsight.runs.train_and_test import train_and_test as train_then_test
 
-    where, options = as_data(data), _train_options(recipe, None, seed, fresh, settings)
-    chosen = _recipe(recipe, options, settings)
+    where = as_data(data)
+    common = _common(recipe, None, out, seed, fresh, settings)
     with training_progress(progress) as shown:
         _, tested = train_then_test(
             where.path,
             as_data(other).path,
             where.options,
-            recipe=chosen,
-            out=Path(out),
-            seed=options.seed,
-            fresh=options.fresh,
+            **common,
             progress=shown,
         )
     return Run(Path(out)), EvaluationResult(tested.folder, tested.metrics)
@@ -169,17 +160,14 @@ def train_on_all(
     from steelsight.runs.train_and_test import train_on_all as train_everything
     from steelsight.training.several import LOCAL
 
-    where, options = as_data(data), _train_options(recipe, None, seed, fresh, settings)
-    chosen = _recipe(recipe, options, settings)
+    where = as_data(data)
+    common = _common(recipe, None, out, seed, fresh, settings)
     with training_progress(progress) as shown:
         _, validated = train_everything(
             where.path,
             where.options,
-            recipe=chosen,
-            out=Path(out),
+            **common,
             folds=_folds(folds),
-            seed=options.seed,
-            fresh=options.fresh,
             progress=shown,
             executor=executor or LOCAL,
         )
@@ -207,17 +195,14 @@ def label_curve(
     from steelsight.runs.label_curve import grow_labels
     from steelsight.training.several import LOCAL
 
-    where, options = as_data(data), _train_options(recipe, None, seed, fresh, settings)
-    chosen = _recipe(recipe, options, settings)
+    where = as_data(data)
+    common = _common(recipe, None, out, seed, fresh, settings)
     with training_progress(progress) as shown:
         curve = grow_labels(
             where.path,
             where.options,
-            recipe=chosen,
-            out=Path(out),
+            **common,
             shares=tuple(shares),
-            seed=options.seed,
-            fresh=options.fresh,
             progress=shown,
             executor=executor or LOCAL,
         )
@@ -250,6 +235,28 @@ def compare(
     reading = AUTOMATIC if where is None else where.options
     folder = path_or_none(out)
     return ComparisonResult(tuple(compare_models(folders, chosen, reading, out=folder)), folder)
+
+
+class _Common(TypedDict):
+    """What every training function takes."""
+
+    recipe: Recipe
+    out: Path
+    seed: int
+    fresh: bool
+
+
+def _common(
+    recipe: RecipeLike,
+    start: RunLike | None,
+    out: Path | str,
+    seed: int,
+    fresh: bool,
+    settings: Mapping[str, Any],
+) -> _Common:
+    options = _train_options(recipe, start, seed, fresh, settings)
+    chosen = _recipe(recipe, options, settings)
+    return {"recipe": chosen, "out": Path(out), "seed": options.seed, "fresh": options.fresh}
 
 
 def _train_options(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
@@ -16,6 +18,8 @@ __all__ = ["MOST_DEATHS", "SHOWN", "Refusals", "Say", "last_line", "silent"]
 
 MOST_DEATHS: Final = 3  # of workers: at one part, at one task, or on a node before it has done anything
 SHOWN: Final = 5  # parts, or reasons, that a message names
+FIRST_PAUSE_S: Final = 60.0  # of a node whose reason may pass; each further pause is twice as long
+MOST_PAUSE_S: Final = 960.0
 
 Say = Callable[[str], None]
 
@@ -34,20 +38,32 @@ class Refusals:
         self.say = say
         self._reports: dict[str, NodeReport] = {}
         self._failed: Counter[str] = Counter()  # by node, the workers that died before they had done anything
+        self._pauses: Counter[str] = Counter()  # by node
+        self._until: dict[str, float] = {}  # time.monotonic() at which a pause of a node ends
 
     def __contains__(self, node: str) -> bool:
-        return node in self._reports
+        return node in self._reports and time.monotonic() < self._until.get(node, math.inf)
 
     def refuse(self, node: str, reason: str, host: str | None = None, *, effect: str = "is not used") -> None:
         """Use a node no longer.
 
         effect  what the line says of the node
         """
-        if node in self._reports:
+        if node in self:
             return
         report = NodeReport(node, host or host_of(node), reason)
         self._reports[node] = report
+        self._until.pop(node, None)
         self.say(f"node {report.host} {effect}: {reason}")
+
+    def pause(self, node: str, reason: str, host: str | None = None) -> None:
+        """Do not use a node for some time, for a reason that may pass, such as credentials that expired."""
+        if node in self:
+            return
+        seconds = min(FIRST_PAUSE_S * 2 ** self._pauses[node], MOST_PAUSE_S)
+        self._pauses[node] += 1
+        self.refuse(node, reason, host, effect=f"is not used for {seconds:.0f} s")
+        self._until[node] = time.monotonic() + seconds
 
     def count_failed(self, node: str, error: RayError, *, others: bool = False) -> bool:
         """Count a worker that died before it had done anything; whether its node is refused for that.

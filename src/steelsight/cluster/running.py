@@ -24,9 +24,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from steelsight.cluster.checked_nodes import CheckedNodes
 from steelsight.cluster.checks import Expected, NodeReport, not_installed
+from steelsight.cluster.events import Events, Sender
+from steelsight.cluster.nodes import cores_by_node
 from steelsight.cluster.packing import Packed, pack, unpack
 from steelsight.cluster.refusals import MOST_DEATHS, Say, last_line, silent
-from steelsight.executor import Event, Receive, Work
+from steelsight.executor import Receive, Work
 
 __all__ = ["Death", "Running", "TaskResult"]
 
@@ -73,8 +75,7 @@ class Running:
 
         say  receives a line for each node that is refused
         """
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self.events: Any = ray.remote(_Events).options(num_cpus=0, scheduling_strategy=here).remote()
+        self.events = Events()
         self.packed = ray.put(pack((work.function, work.shared, work.tasks)))
         self.nodes = CheckedNodes(expected, work.facts, work.cores, say)
         self.cores = work.cores
@@ -83,6 +84,7 @@ class Running:
         self.given_up: dict[int, str] = {}  # by task, the reason
         self.waiting = deque(range(len(work.tasks)))
         self.begun: dict[int, _Begun] = {}
+        self.preparing = self._prepare_workers()
 
     def __enter__(self) -> Running:
         return self
@@ -94,8 +96,10 @@ class Running:
             return
         for begun in self.begun.values():
             ray.cancel(begun.reference, force=True)
+        for reference in self.preparing:
+            ray.cancel(reference, force=True)
         self.nodes.end()
-        ray.kill(self.events)
+        self.events.end()
 
     @property
     def unfinished(self) -> bool:
@@ -117,7 +121,7 @@ class Running:
 
     def give_events(self, receive: Receive) -> None:
         """Give the events on that have come."""
-        for index, event in ray.get(self.events.take.remote()):
+        for index, event in self.events.take():
             receive(index, event)
 
     def take(self, index: int) -> TaskResult[Any] | Death | None:
@@ -162,6 +166,17 @@ class Running:
         while self.waiting and len(self.begun) < sum(room.values()):
             self._begin(self.waiting.popleft(), frozenset(room))
 
+    def _prepare_workers(self) -> list[Any]:
+        """Let workers import what the tasks need while the nodes are checked, which is one process a node."""
+        prepare = ray.remote(_prepare).options(num_cpus=0, max_retries=0)
+        references, wanted = [], len(self.waiting)
+        for node, cores in cores_by_node().items():
+            room = min(cores // self.cores, wanted)
+            wanted -= room
+            there = prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+            references += [there.remote(self.packed) for _ in range(room - 1)]
+        return references
+
     def _begin(self, index: int, nodes: frozenset[str]) -> None:
         task = self.perform.options(
             num_cpus=self.cores,
@@ -169,24 +184,13 @@ class Running:
             max_retries=0,
             label_selector={_NODE_LABEL: f"in({','.join(sorted(nodes))})"},
         )
-        reference = task.remote(self.packed, index, self.events, str(Path.cwd()))
+        reference = task.remote(self.packed, index, self.events.actor, str(Path.cwd()))
         self.begun[index] = _Begun(reference, nodes)
 
 
-class _Events:
-    """An actor that keeps the events of tasks until they are taken."""
-
-    def __init__(self) -> None:
-        self.kept: list[tuple[int, Event]] = []
-
-    def add(self, index: int, event: Event) -> None:
-        """Keep an event of a task."""
-        self.kept.append((index, event))
-
-    def take(self) -> list[tuple[int, Event]]:
-        """The events since the last call, in their order."""
-        kept, self.kept = self.kept, []
-        return kept
+def _prepare(packed: Packed) -> None:
+    """Import what tasks need; where that fails, the check of the node or the task says so."""
+    unpack(packed)
 
 
 def _perform(packed: Packed, index: int, events: Any, folder: str) -> TaskResult[Any] | NodeReport:
@@ -196,7 +200,7 @@ def _perform(packed: Packed, index: int, events: Any, folder: str) -> TaskResult
     """
     if Path(folder).is_dir():
         os.chdir(folder)
-    sender = _Sender(index, events)
+    sender = Sender(index, events)
     try:
         function, shared, tasks = unpack(packed)
         return TaskResult(function(shared, tasks[index], sender))
@@ -205,24 +209,6 @@ def _perform(packed: Packed, index: int, events: Any, folder: str) -> TaskResult
         return NodeReport(node, socket.gethostname(), not_installed(error))
     finally:
         sender.wait()
-
-
-class _Sender:
-    """Sends the events of a task."""
-
-    def __init__(self, index: int, events: Any) -> None:
-        self.index = index
-        self.events = events
-        self.last: Any = None
-
-    def __call__(self, event: Event) -> None:
-        """Send an event, and do not wait for it."""
-        self.last = self.events.add.remote(self.index, event)
-
-    def wait(self) -> None:
-        """Wait until all events have come, so that none comes after the result."""
-        if self.last is not None:
-            ray.get(self.last)
 
 
 def _raise_cause(error: RayTaskError) -> NoReturn:

@@ -211,7 +211,8 @@ class _Pool:
             self._refusals.count_failed(worker.node, error, others=others)
             self._remove(worker)
         elif isinstance(cause, BadSource):  # its credentials or its clock, for example
-            self._refuse(worker.node, str(cause))
+            self._refusals.pause(worker.node, str(cause))
+            self._remove_all(worker.node)
         elif isinstance(cause, SteelsightError):
             raise type(cause)(f"node {host_of(worker.node)}: {cause}") from error
         else:
@@ -228,6 +229,10 @@ class _Pool:
     def _refuse(self, node: str, reason: str, host: str | None = None) -> None:
         """Use a node no longer; the parts of its workers are scanned by others."""
         self._refusals.refuse(node, reason, host)
+        self._remove_all(node)
+
+    def _remove_all(self, node: str) -> None:
+        """Forget the workers of a node."""
         for worker in [each for each in self.workers if each.node == node]:
             self._remove(worker)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
+from steelsight.api.results.reported import ReportedResult
 from steelsight.plain import plain
 from steelsight.reports.notebook import NotebookResult, ResultTable
 from steelsight.types import GrayBatch
@@ -151,8 +152,8 @@ class MistakesResult(NotebookResult):
 
 
 @dataclass(frozen=True, eq=False)
-class MethodRanking(NotebookResult):
-    """Explanation methods compared against masks."""
+class MethodRanking(ReportedResult):
+    """Explanation methods compared against masks; as_dict is league.json."""
 
     report: LeagueReport  # all of it; its fields are not part of the API's promise
     published: Callable[[str], Published]
@@ -168,16 +169,6 @@ class MethodRanking(NotebookResult):
         from steelsight.explanations.benchmark.report import recommendation
 
         return recommendation(self.report.league)
-
-    @property
-    def page(self) -> Path:
-        """The HTML page."""
-        return self.report.page
-
-    def as_dict(self) -> dict[str, Any]:
-        """The content of league.json, and its folder as `out`."""
-        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
-        return values
 
     def table(self) -> ResultTable:
         """One row a method: overlap with the masks by the study's rule and by its own, and its time."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from steelsight.plain import plain
-from steelsight.reports.notebook import NotebookResult, ResultTable
+from steelsight.api.results.reported import ReportedResult
+from steelsight.reports.notebook import ResultTable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,8 +19,8 @@ __all__ = ["LayersResult", "NeuronsResult", "TransplantOutcome"]
 
 
 @dataclass(frozen=True, eq=False)
-class LayersResult(NotebookResult):
-    """What each layer separates, beside control networks."""
+class LayersResult(ReportedResult):
+    """What each layer separates, beside control networks; as_dict is layers.json."""
 
     report: LayerReport  # all of it; its fields are not part of the API's promise
 
@@ -31,16 +30,6 @@ class LayersResult(NotebookResult):
         from steelsight.inspection.probes.report import describe_layers
 
         return describe_layers(self.report.found)
-
-    @property
-    def page(self) -> Path:
-        """The HTML page."""
-        return self.report.page
-
-    def as_dict(self) -> dict[str, Any]:
-        """The content of layers.json, and its folder as `out`."""
-        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
-        return values
 
     def table(self) -> ResultTable:
         """One row a layer, network and input of the probes: averages over places, or a random projection."""
@@ -59,8 +48,8 @@ class LayersResult(NotebookResult):
 
 
 @dataclass(frozen=True, eq=False)
-class NeuronsResult(NotebookResult):
-    """An atlas of what drives single neurons."""
+class NeuronsResult(ReportedResult):
+    """An atlas of what drives single neurons; as_dict is neurons.json."""
 
     report: NeuronReport  # all of it; its fields are not part of the API's promise
 
@@ -69,16 +58,6 @@ class NeuronsResult(NotebookResult):
         """How many neurons of how many layers."""
         layers = self.report.atlas.layers
         return f"{sum(len(page.profiles) for page in layers)} neurons of {len(layers)} layers"
-
-    @property
-    def page(self) -> Path:
-        """The HTML page."""
-        return self.report.page
-
-    def as_dict(self) -> dict[str, Any]:
-        """The content of neurons.json, and its folder as `out`."""
-        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
-        return values
 
     def table(self) -> ResultTable:
         """One row a layer: channels, those that never respond, those shown."""
@@ -90,8 +69,8 @@ class NeuronsResult(NotebookResult):
 
 
 @dataclass(frozen=True, eq=False)
-class TransplantOutcome(NotebookResult):
-    """A run with the weights of another, part by part."""
+class TransplantOutcome(ReportedResult):
+    """A run with the weights of another, part by part; as_dict is transplant.json."""
 
     report: TransplantReport  # all of it; its fields are not part of the API's promise
 
@@ -104,16 +83,6 @@ class TransplantOutcome(NotebookResult):
     def lines(self) -> tuple[str, ...]:
         """The results in sentences."""
         return self.report.lines
-
-    @property
-    def page(self) -> Path:
-        """The HTML page."""
-        return self.report.page
-
-    def as_dict(self) -> dict[str, Any]:
-        """The content of transplant.json, and its folder as `out`."""
-        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
-        return values
 
     def table(self) -> ResultTable:
         """The results in sentences, one a row."""

@@ -95,7 +95,7 @@ def scan(
             else _scan(bundle, sources, out, options, workers)
         )
     except KeyboardInterrupt:
-        print_line(f"stopped; what {on_one_line(str(out))} holds is whole, and the same command goes on")
+        print_line(f"stopped; every part in {on_one_line(str(out))} is whole; the same command goes on")
         raise typer.Exit(INTERRUPTED) from None
     _print(report)
     if as_json:
