@@ -21,6 +21,7 @@ MODULES: Final = {
                 "plant",
                 "adaptation",
                 "estimator",
+                "catalog",
                 "progress",
             )
         ),

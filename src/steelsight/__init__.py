@@ -16,6 +16,8 @@ from steelsight.version import __version__
 if TYPE_CHECKING:
     from steelsight.api.adaptation import adapt as adapt
     from steelsight.api.adaptation import gate_bundle as gate_bundle
+    from steelsight.api.catalog import list_models as list_models
+    from steelsight.api.catalog import list_recipes as list_recipes
     from steelsight.api.data import Data as Data
     from steelsight.api.data import open_data as open_data
     from steelsight.api.estimator import SheetEstimator as SheetEstimator
@@ -48,6 +50,8 @@ __all__ = [
     "explain",
     "gate_bundle",
     "label_curve",
+    "list_models",
+    "list_recipes",
     "load",
     "open_data",
     "open_ledger",
@@ -71,6 +75,8 @@ _MODULES: Final = {  # of every name
     "explain": "steelsight.api.explanation",
     "gate_bundle": "steelsight.api.adaptation",
     "label_curve": "steelsight.api.training",
+    "list_models": "steelsight.api.catalog",
+    "list_recipes": "steelsight.api.catalog",
     "load": "steelsight.runtime.engine.inspector",
     "open_data": "steelsight.api.data",
     "open_ledger": "steelsight.api.plant",

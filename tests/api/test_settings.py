@@ -9,7 +9,7 @@ import pytest
 
 from steelsight.adaptation.gate.options import BundleGateOptions
 from steelsight.adaptation.options import AdaptOptions
-from steelsight.api import plant, settings
+from steelsight.api import catalog, plant, settings
 from steelsight.api.settings import choose, read_options
 from steelsight.deploy.options import ExportOptions
 from steelsight.errors import BadRecipe
@@ -23,6 +23,7 @@ from steelsight.runs.options import (
     EvaluateOptions,
     ExplainOptions,
     LeagueOptions,
+    ModelOptions,
     RobustnessOptions,
 )
 from steelsight.runs.transplant.options import TransplantOptions
@@ -56,6 +57,7 @@ PAIRS = [
     (settings.ExportSettings, ExportOptions, READ),
     (settings.CompareSettings, CompareOptions, {"data"}),
     (settings.ScanSettings, ScanOptions, set()),
+    (catalog.ModelSettings, ModelOptions, set()),
     (plant.VerdictsWanted, VerdictFilter, set()),
 ]
 

@@ -26,16 +26,15 @@ def models(
     as_json: JsonFlag = False,
 ) -> None:
     """List the networks layer by layer: output shape, parameters, multiply-accumulates per image."""
-    from steelsight.runs.architectures import describe_models
+    from steelsight.api.catalog import list_models
 
-    found = describe_models(names or (), options, out=out)
-    for each in found:
+    found = list_models(*names or (), out=out, options=options)
+    for each in found.architectures:
         _print(each)
         if each.figure is not None:
             print_line(f"figure in {each.figure}")
     if as_json:
-        facts = {"head": options.head, "height": options.height, "width": options.width}
-        emit_json({**facts, "models": {each.name: each.as_dict() for each in found}})
+        emit_json(found.as_dict())
 
 
 def _print(architecture: Architecture) -> None:

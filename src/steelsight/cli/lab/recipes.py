@@ -18,14 +18,14 @@ def recipes(
     as_json: JsonFlag = False,
 ) -> None:
     """Print a shipped recipe as a template for your own TOML file, or list the recipes."""
-    from steelsight.training.recipe_files import RECIPES, recipe_text
+    from steelsight.api.catalog import list_recipes
 
-    texts = {each: recipe_text(each) for each in ((name,) if name is not None else RECIPES)}
+    found = list_recipes() if name is None else list_recipes(name)
     if as_json:
-        emit_json({"recipes": texts})
+        emit_json(found.as_dict())
     elif name is not None:
-        typer.echo(texts[name], nl=False)
+        typer.echo(found.texts[name], nl=False)
     else:
-        width = max(map(len, texts))
-        for each, text in texts.items():
-            typer.echo(f"{each:<{width}}  {text.splitlines()[0].removeprefix('# ')}")
+        width = max(map(len, found.texts))
+        for each, description in found.table().rows:
+            typer.echo(f"{each:<{width}}  {description}")
