@@ -22,6 +22,7 @@ MODULES: Final = {
                 "adaptation",
                 "estimator",
                 "catalog",
+                "stored_runs",
                 "progress",
             )
         ),

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from steelsight.api.progress import ProgressEvent as ProgressEvent
     from steelsight.api.run import Run as Run
     from steelsight.api.run import open_run as open_run
+    from steelsight.api.stored_runs import list_runs as list_runs
+    from steelsight.api.stored_runs import remove_run as remove_run
+    from steelsight.api.stored_runs import show_run as show_run
     from steelsight.api.synthetic import synth as synth
     from steelsight.api.training import compare as compare
     from steelsight.api.training import cross_validate as cross_validate
@@ -52,11 +55,14 @@ __all__ = [
     "label_curve",
     "list_models",
     "list_recipes",
+    "list_runs",
     "load",
     "open_data",
     "open_ledger",
     "open_run",
+    "remove_run",
     "scan",
+    "show_run",
     "synth",
     "train",
     "train_and_test",
@@ -77,11 +83,14 @@ _MODULES: Final = {  # of every name
     "label_curve": "steelsight.api.training",
     "list_models": "steelsight.api.catalog",
     "list_recipes": "steelsight.api.catalog",
+    "list_runs": "steelsight.api.stored_runs",
     "load": "steelsight.runtime.engine.inspector",
     "open_data": "steelsight.api.data",
     "open_ledger": "steelsight.api.plant",
     "open_run": "steelsight.api.run",
+    "remove_run": "steelsight.api.stored_runs",
     "scan": "steelsight.api.plant",
+    "show_run": "steelsight.api.stored_runs",
     "synth": "steelsight.api.synthetic",
     "train": "steelsight.api.training",
     "train_and_test": "steelsight.api.training",

@@ -30,6 +30,7 @@ CALL_THE_API = {
     "lab/models",
     "lab/recipes",
     "lab/robustness",
+    "lab/runs",
     "lab/train",
     "plant/adapt",
     "plant/export",
@@ -42,7 +43,6 @@ CALL_THE_API = {
 NOT_YET = {
     "data/data",
     "explain/league",  # the study's published figures alone
-    "lab/runs",
     "plant/bench",
     "plant/bundle",
     "plant/demo",

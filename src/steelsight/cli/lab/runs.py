@@ -38,18 +38,18 @@ def list_(
     A cross-validation is one line. States: finished; resumable, where the command that began it goes on; and
     incomplete, where it can only start over.
     """
-    from steelsight.runs.folders.find import find_run_folders
+    from steelsight.api.stored_runs import list_runs
 
-    found = find_run_folders(folder)
+    found = list_runs(folder)
     for reason in found.unreadable:
         print_line(f"not looked into: {reason}")
     if as_json:
         emit_json(found.as_dict())
         return
-    if not found.runs:
+    if not found.folders:
         print_line(f"no RUN folder in {folder} or below")
         return
-    _echo_table([HEADINGS, *(_row(each, folder) for each in found.runs)])
+    _echo_table([HEADINGS, *(_row(each, folder) for each in found.found.runs)])
 
 
 @runs.command("show", cls=Verb)
@@ -58,13 +58,13 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a RUN folder holds: its training, data, classes and figures with intervals."""
-    from steelsight.runs.folders.find import check_run_folder
+    from steelsight.api.stored_runs import show_run
 
-    run = check_run_folder(folder)
+    shown = show_run(folder)
     if as_json:
-        emit_json(run.as_dict())
+        emit_json(shown.as_dict())
         return
-    _echo_table(list(_facts(run).items()))
+    _echo_table(list(_facts(shown.run).items()))
 
 
 @runs.command("rm", cls=Verb)
@@ -74,7 +74,7 @@ def rm(
     as_json: JsonFlag = False,
 ) -> None:
     """Remove RUN folders with all that lies in them, after a question; other folders are refused."""
-    from steelsight.runs.folders.remove import check_removable, remove_run_folder
+    from steelsight.api.stored_runs import check_removable, remove_run
 
     chosen = [check_removable(each) for each in folders]  # all of them, before the first is removed
     for each in chosen:
@@ -83,7 +83,7 @@ def rm(
         print_line("nothing was removed")
         chosen = []
     for each in chosen:
-        remove_run_folder(each.run.folder)
+        remove_run(each)
         print_line(f"removed: {each.run.folder}")
     if as_json:
         emit_json({"removed": [str(each.run.folder) for each in chosen]})
