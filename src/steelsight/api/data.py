@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from steelsight.api.progress import Progress, counted_progress
 from steelsight.api.settings import ReadingSettings, read_options
 from steelsight.plain import plain
 from steelsight.reports.notebook import NotebookResult, ResultTable
 from steelsight.sheets.options import AUTOMATIC, DataOptions
 
 if TYPE_CHECKING:
+    from steelsight.api.results.sheets import DataReport
     from steelsight.types import Rejection, SheetItem, SheetSet
 
 __all__ = ["Data", "DataLike", "as_data", "open_data", "path_or_none"]
@@ -84,6 +86,22 @@ class Data(NotebookResult):
         """Sheets by class, and what cannot be used."""
         rejected = (("cannot be used", len(self.rejections)),) if self.rejections else ()
         return ResultTable(("class", "sheets"), (*self.counts.items(), *rejected))
+
+    def describe(
+        self, *, out: Path | str | None = None, workers: int = 2, progress: Progress = None
+    ) -> DataReport:
+        """Read every sheet: sizes, near-duplicates, contradictory labels, and what cannot be used.
+
+        out      folder for data.html, data.json and the figures; None = nothing is written
+        workers  threads that decode
+        raises   BadData where the folder cannot be opened
+        """
+        from steelsight.api.results.sheets import DataReport
+        from steelsight.runs.data.describe import PAGE, describe_folder
+
+        folder, shown = path_or_none(out), counted_progress(progress)
+        report = describe_folder(self.path, self.options, workers=workers, out=folder, progress=shown)
+        return DataReport(report, self.options, None if folder is None else folder / PAGE)
 
     def _label(self, item: SheetItem) -> str:
         return " + ".join(self.class_names[index] for index in item.types or (0,))

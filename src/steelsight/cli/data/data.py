@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,8 +22,7 @@ from steelsight.sheets.options import DataOptions
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from steelsight.sheets.describe import DataDescription
-    from steelsight.types import SheetSet
+    from steelsight.api.results.sheets import ConvertedData, DataReport
 
 __all__ = ["data"]
 
@@ -52,47 +51,46 @@ def data(
 
     Exit code 2 if more than --allow-bad is set aside, or has another sheet's pixels and a different class.
     """
-    from steelsight.runs.data.describe import PAGE, describe_folder
+    from steelsight.api.data import Data
 
     with progress_bar("reading") as progress:
-        report = describe_folder(data, options, workers=workers, out=out, progress=progress)
-    _print(report.description, report.sheets, grouped=options.groups is not None)
-    if out is not None:
-        print_earlier(report.numbers)
-        print_line(f"report: {out / PAGE}")
-    numbers, left_out = report.numbers, 0
+        report = Data(data, options).describe(
+            out=out, workers=workers, progress=lambda event: progress(event.done, event.total)
+        )
+    _print(report, grouped=options.groups is not None)
+    numbers, left_out = report.as_dict(), False
+    if report.page is not None:
+        print_earlier(numbers)
+        print_line(f"report: {report.page}")
     if convert is not None:
-        numbers["converted"], left_out = _convert(report.sheets, convert, options)
+        converted = _convert(report, convert)
+        numbers["converted"], left_out = converted.as_dict(), bool(converted.left_out)
     if as_json:
         emit_json(numbers)
-    if report.description.bad > options.allow_bad or left_out:
+    if report.bad > options.allow_bad or left_out:
         raise typer.Exit(2)
 
 
-def _convert(sheets: SheetSet, out: Path, options: DataOptions) -> tuple[dict[str, Any], int]:
-    """Write the sheets as class folders or COCO; what was written, and how many sheets were left out."""
-    from steelsight.plain import plain
-    from steelsight.sheets.convert import convert_sheets
-    from steelsight.sheets.examine import group_reasons
-
+def _convert(report: DataReport, out: Path) -> ConvertedData:
+    """Write the sheets as class folders or COCO."""
     with progress_bar("writing") as progress:
-        done = convert_sheets(sheets, out, groups=options.groups, bits=options.bits, progress=progress)
+        converted = report.convert(out, progress=lambda event: progress(event.done, event.total))
+    done = converted.conversion
     listed = ", ".join(f"{count} {name}" for name, count in done.classes.items())
     print_line(f"written to {done.out}: {listed}; {done.masks} masks, {len(done.left_out)} sheets left out")
     if done.group_rule:
         print_line(f"groups are in {done.out / 'groups.csv'}: give --groups {done.group_rule}")
     if done.bits is not None:
         print_line(f"the files do not state their bits: give --bits {done.bits} with {done.out} too")
-    for group in group_reasons(done.left_out):
-        print_line(f"  {group}")
-    return plain(done), len(done.left_out)
+    for reason in converted.left_out:
+        print_line(f"  {reason}")
+    return converted
 
 
-def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> None:
+def _print(report: DataReport, *, grouped: bool) -> None:
     from rich.table import Table
 
-    from steelsight.sheets.examine import group_reasons
-
+    description, sheets = report.report.description, report.report.sheets
     print_line(
         f"{sheets.root}: {description.sheets} sheets, layout {description.layout}"
         + (f", {description.groups} groups" if grouped else "")
@@ -139,13 +137,13 @@ def _print(description: DataDescription, sheets: SheetSet, *, grouped: bool) -> 
             print_line(f"  {leak}")
     read = ", ".join(f"{count} {what}" for what, count in description.read)
     print_line(f"read: {read or 'nothing'}; layout {description.layout}")
-    for title, listed_items in (
-        ("passed over", description.passed_over),
-        ("set aside", description.set_aside),
+    for title, listed_items, reasons in (
+        ("passed over", description.passed_over, report.passed_over),
+        ("set aside", description.set_aside, report.set_aside),
     ):
         console.print(f"{title}: {len(listed_items)}")
-        for group in group_reasons(listed_items):
-            print_line(f"  {group}")
+        for reason in reasons:
+            print_line(f"  {reason}")
 
 
 def _add(table: Table, *cells: object) -> None:
