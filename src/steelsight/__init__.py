@@ -16,6 +16,7 @@ from steelsight.version import __version__
 if TYPE_CHECKING:
     from steelsight.api.adaptation import adapt as adapt
     from steelsight.api.adaptation import gate_bundle as gate_bundle
+    from steelsight.api.capacity import bench as bench
     from steelsight.api.catalog import list_models as list_models
     from steelsight.api.catalog import list_recipes as list_recipes
     from steelsight.api.data import Data as Data
@@ -48,6 +49,7 @@ __all__ = [
     "SheetEstimator",
     "__version__",
     "adapt",
+    "bench",
     "compare",
     "cross_validate",
     "explain",
@@ -76,6 +78,7 @@ _MODULES: Final = {  # of every name
     "Run": "steelsight.api.run",
     "SheetEstimator": "steelsight.api.estimator",
     "adapt": "steelsight.api.adaptation",
+    "bench": "steelsight.api.capacity",
     "compare": "steelsight.api.training",
     "cross_validate": "steelsight.api.training",
     "explain": "steelsight.api.explanation",

@@ -9,7 +9,7 @@ import pytest
 
 from steelsight.adaptation.gate.options import BundleGateOptions
 from steelsight.adaptation.options import AdaptOptions
-from steelsight.api import catalog, plant, settings
+from steelsight.api import capacity, catalog, plant, settings
 from steelsight.api.settings import choose, read_options
 from steelsight.deploy.options import ExportOptions
 from steelsight.errors import BadRecipe
@@ -27,6 +27,7 @@ from steelsight.runs.options import (
     RobustnessOptions,
 )
 from steelsight.runs.transplant.options import TransplantOptions
+from steelsight.runtime.capacity.options import PlanOptions
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.options import SearchOptions
@@ -58,6 +59,7 @@ PAIRS = [
     (settings.CompareSettings, CompareOptions, {"data"}),
     (settings.ScanSettings, ScanOptions, set()),
     (catalog.ModelSettings, ModelOptions, set()),
+    (capacity.PlanSettings, PlanOptions, set()),
     (plant.VerdictsWanted, VerdictFilter, set()),
 ]
 

@@ -10,12 +10,10 @@ import typer
 from steelsight.cli.console import JsonFlag, console, emit_json
 from steelsight.cli.options import expand_options
 from steelsight.runtime.bundle.default import BUNDLE_HELP
-from steelsight.runtime.capacity.mill import SHARE, plan_mill
 from steelsight.runtime.capacity.options import PlanOptions
-from steelsight.runtime.capacity.wording import describe
 
 if TYPE_CHECKING:
-    from steelsight.runtime.sizing import Sizing
+    from steelsight.api.results.capacity import BenchResult
 
 __all__ = ["bench"]
 
@@ -39,26 +37,23 @@ def bench(
 
     With --plan also the nodes, storage, network, ledger and cost of a mill with so many sheets a day.
     """
-    from steelsight.runs.plant.bench import bench_bundle
+    from steelsight.api.capacity import bench as measure
 
     with console.status("measuring; run nothing else meanwhile"):
-        sizing = bench_bundle(bundle, data, rate=rate, sheets=sheets)
-    _print(sizing)
-    facts = sizing.as_dict()
-    if plan.plan is not None:
-        mill = plan_mill(sizing.speed, plan)
-        sentences = describe(mill)
+        done = measure(bundle, data, rate=rate, sheets=sheets, options=plan)
+    _print(done)
+    if done.plan is not None:
         console.print("\na mill of nodes whose cores are as fast as those of this machine:")
-        for sentence in sentences:
+        for sentence in done.sentences:
             console.print(sentence)
-        facts["plan"] = mill.as_dict() | {"sentences": sentences}
     if as_json:
-        emit_json(facts)
+        emit_json(done.as_dict())
 
 
-def _print(sizing: Sizing) -> None:
+def _print(done: BenchResult) -> None:
     from rich.table import Table
 
+    sizing = done.sizing
     table = Table("engine", box=None, pad_edge=False)
     for head in ("core ms a sheet", "latency p50", "p90", "p99 ms"):
         table.add_column(head, justify="right")
@@ -74,5 +69,5 @@ def _print(sizing: Sizing) -> None:
     console.print(f"scans once they run: {rate:.0f} sheets/s a process, {scan.workers} of them{memory}")
     console.print(
         f"whole scans: {sizing.sheets_per_s:.0f} sheets/s, so {sizing.cameras} cameras of {sizing.rate:g} "
-        f"sheets/s at {SHARE:.0%} load"
+        f"sheets/s at {done.planned_load:.0%} load"
     )
