@@ -23,6 +23,7 @@ MODULES: Final = {
                 "estimator",
                 "catalog",
                 "stored_runs",
+                "bundles",
                 "capacity",
                 "progress",
             )

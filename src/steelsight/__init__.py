@@ -16,6 +16,9 @@ from steelsight.version import __version__
 if TYPE_CHECKING:
     from steelsight.api.adaptation import adapt as adapt
     from steelsight.api.adaptation import gate_bundle as gate_bundle
+    from steelsight.api.bundles import show_bundle as show_bundle
+    from steelsight.api.bundles import sign_bundle as sign_bundle
+    from steelsight.api.bundles import verify_bundle as verify_bundle
     from steelsight.api.capacity import bench as bench
     from steelsight.api.catalog import list_models as list_models
     from steelsight.api.catalog import list_recipes as list_recipes
@@ -64,11 +67,14 @@ __all__ = [
     "open_run",
     "remove_run",
     "scan",
+    "show_bundle",
     "show_run",
+    "sign_bundle",
     "synth",
     "train",
     "train_and_test",
     "train_on_all",
+    "verify_bundle",
 ]
 
 _MODULES: Final = {  # of every name
@@ -93,11 +99,14 @@ _MODULES: Final = {  # of every name
     "open_run": "steelsight.api.run",
     "remove_run": "steelsight.api.stored_runs",
     "scan": "steelsight.api.plant",
+    "show_bundle": "steelsight.api.bundles",
     "show_run": "steelsight.api.stored_runs",
+    "sign_bundle": "steelsight.api.bundles",
     "synth": "steelsight.api.synthetic",
     "train": "steelsight.api.training",
     "train_and_test": "steelsight.api.training",
     "train_on_all": "steelsight.api.training",
+    "verify_bundle": "steelsight.api.bundles",
 }
 
 

@@ -35,6 +35,7 @@ CALL_THE_API = {
     "lab/train",
     "plant/adapt",
     "plant/bench",
+    "plant/bundle",
     "plant/export",
     "plant/gate",
     "shortcuts/find",
@@ -44,7 +45,6 @@ CALL_THE_API = {
 }
 NOT_YET = {
     "explain/league",  # the study's published figures alone
-    "plant/bundle",
     "plant/demo",
     "plant/scan",
     "service/coil",
