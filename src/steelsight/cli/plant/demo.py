@@ -31,16 +31,18 @@ def demo(
     Such a bundle was trained on generated sheets. On your images it shows how Steelsight works, not the
     accuracy that is possible there: train a model on your images for that.
     """
-    from steelsight.runs.plant.demo import draw_demo_sheets, scan_demo
+    from steelsight.api.demonstration import draw_demo_sheets, scan_demo
 
     images = data
     if images is None:
         with progress_bar(f"drawing {count} sheets") as progress:
-            images = draw_demo_sheets(out / "sheets", count=count, seed=seed, progress=progress)
+            images = draw_demo_sheets(
+                out, count=count, seed=seed, progress=lambda event: progress(event.done, event.total)
+            )
     with console.status("scanning"):
-        report = scan_demo(out, images, bundle)
-    counts = ", ".join(f"{number} {state}" for state, number in report.summary.states.items())
-    console.print(f"{report.scanned} sheets: {counts}")
-    print_line(f"Report: {report.page}")
+        done = scan_demo(out, images, bundle)
+    counts = ", ".join(f"{number} {state}" for state, number in done.report.summary.states.items())
+    console.print(f"{done.report.scanned} sheets: {counts}")
+    print_line(f"Report: {done.report.page}")
     if as_json:
-        emit_json(report.as_dict())
+        emit_json(done.as_dict())
