@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from steelsight.api.plant import LedgerView as LedgerView
     from steelsight.api.plant import open_ledger as open_ledger
     from steelsight.api.plant import scan as scan
+    from steelsight.api.plant import watch as watch
     from steelsight.api.progress import ProgressEvent as ProgressEvent
     from steelsight.api.run import Run as Run
     from steelsight.api.run import open_run as open_run
@@ -75,6 +76,7 @@ __all__ = [
     "train_and_test",
     "train_on_all",
     "verify_bundle",
+    "watch",
 ]
 
 _MODULES: Final = {  # of every name
@@ -107,6 +109,7 @@ _MODULES: Final = {  # of every name
     "train_and_test": "steelsight.api.training",
     "train_on_all": "steelsight.api.training",
     "verify_bundle": "steelsight.api.bundles",
+    "watch": "steelsight.api.plant",
 }
 
 

@@ -43,6 +43,30 @@ def test_a_scan(data, tmp_path):
     assert (again.report.scanned, again.report.kept) == (0, 60)
 
 
+def test_a_watched_folder(data, tmp_path):
+    counts = []
+    done = ss.watch(
+        "fast",
+        data / "train_images",
+        tmp_path,
+        idle=1.2,
+        heatmaps=True,
+        progress=lambda event: counts.append(event.done),
+    )
+    assert counts[-1] == done.report.scanned == len(done.to_pandas()) == 60
+    with pytest.raises(BadInput, match="the rows of a watched folder are not partitioned"):
+        ss.watch("fast", data / "train_images", tmp_path, partition="{day}.jpg")
+
+
+def test_drift_is_told_in_words(data, tmp_path):
+    done = ss.scan("fast", data / "train_images", tmp_path, workers=1)
+    unlike = [each for each in done.report.summary.drift if each.level not in ("as usual", "undecided")]
+    assert unlike
+    assert done.drift[: len(unlike)] == tuple(
+        f"{each.title}: {each.reading} ({each.level})" for each in unlike
+    )
+
+
 def test_a_setting_of_a_scan_that_does_not_exist(data, tmp_path):
     with pytest.raises(BadRecipe, match="heatmap: expected one of engine, batch, heatmaps"):
         ss.scan("fast", data, tmp_path, heatmap=True)

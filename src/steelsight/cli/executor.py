@@ -1,18 +1,21 @@
-"""The option `--ray`: the connection to a cluster, and whether independent trainings are done there."""
+"""The option `--ray`: the connection to a cluster, and whether trainings or scans are done there."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from steelsight.cli.console import print_line
 from steelsight.executor import Executor, LocalExecutor
 
-__all__ = ["RayOption", "chosen_executor", "connected"]
+if TYPE_CHECKING:
+    from steelsight.runtime.scan.job import RunParts
+
+__all__ = ["RayOption", "chosen_executor", "connected", "parts_on_cluster"]
 
 RayOption = Annotated[
     str | None,
@@ -52,3 +55,13 @@ def chosen_executor(ray: str | None) -> Iterator[Executor]:
         from steelsight.cluster.executor import RayExecutor
 
         yield RayExecutor(print_line, grows=ray != LOCAL)
+
+
+def parts_on_cluster(workers: int | None) -> RunParts:
+    """A function that scans parts on the cluster that this process is connected to; see `cluster.scan`.
+
+    workers  at most so many processes; None = one a processor core of the cluster
+    """
+    from steelsight.cluster.scan import on_cluster
+
+    return on_cluster(workers=workers, say=print_line)

@@ -97,6 +97,23 @@ class ScanResult(NotebookResult):
             )
         return self.report.out / VERDICTS
 
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """What differs from the calibration sheets, and of what too few sheets were scanned, in words."""
+        from steelsight.runtime.drift import AS_USUAL, UNDECIDED
+
+        lines: list[str] = []
+        undecided: dict[str, list[str]] = {}
+        for each in self.report.summary.drift:
+            if each.level == UNDECIDED:
+                undecided.setdefault(each.reading, []).append(each.title)
+            elif each.level != AS_USUAL:
+                lines.append(f"{each.title}: {each.reading} ({each.level})")
+        return (
+            *lines,
+            *(f"undecided for {', '.join(titles)}: {reading}" for reading, titles in undecided.items()),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Counts, reasons and drift."""
         return self.report.as_dict()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -11,15 +10,14 @@ import typer
 
 from steelsight.cli.boundary import INTERRUPTED
 from steelsight.cli.console import BundleArgument, JsonFlag, emit_json, print_line, progress_bar
-from steelsight.cli.executor import connected
+from steelsight.cli.executor import connected, parts_on_cluster
 from steelsight.cli.options import draws_figures, expand_options
 from steelsight.errors import BadInput
 from steelsight.names import on_one_line
 from steelsight.runtime.scan.options import ScanOptions
 
 if TYPE_CHECKING:
-    from steelsight.runtime.drift import Drift
-    from steelsight.runtime.scan.run import ScanReport
+    from steelsight.api.results.bundles import ScanResult
 
 __all__ = ["scan"]
 
@@ -87,7 +85,7 @@ def scan(
     if workers is not None and watch:
         raise BadInput("--workers: a watched folder is judged in one process; leave it out")
     try:
-        report = (
+        done = (
             _watch(bundle, sources, out, options, idle)
             if watch
             else _scan_on_cluster(bundle, sources, out, options, workers, ray, mixed)
@@ -97,20 +95,27 @@ def scan(
     except KeyboardInterrupt:
         print_line(f"stopped; every part in {on_one_line(str(out))} is whole; the same command goes on")
         raise typer.Exit(INTERRUPTED) from None
-    _print(report)
+    _print(done)
     if as_json:
-        emit_json(report.as_dict())
-    if report.summary.states["bad_image"]:
+        emit_json(done.as_dict())
+    if done.report.summary.states["bad_image"]:
         raise typer.Exit(2)
 
 
 def _scan(
     bundle: Path, sources: list[str], out: str, options: ScanOptions, workers: int | None
-) -> ScanReport:
-    from steelsight.runtime.scan.run import scan as run
+) -> ScanResult:
+    from steelsight.api.plant import scan as run
 
     with progress_bar("scanning") as progress:
-        return run(bundle, sources, out, options, workers=workers, progress=progress)
+        return run(
+            bundle,
+            sources,
+            out,
+            workers=workers,
+            options=options,
+            progress=lambda event: progress(event.done, event.total),
+        )
 
 
 def _scan_on_cluster(
@@ -121,28 +126,39 @@ def _scan_on_cluster(
     workers: int | None,
     address: str,
     mixed: bool,
-) -> ScanReport:
-    with connected(address), progress_bar("scanning") as progress:
-        from steelsight.cluster.scan import on_cluster
-        from steelsight.runtime.scan.run import scan as run
+) -> ScanResult:
+    from steelsight.api.plant import scan as run
 
-        run_parts = on_cluster(workers=workers, say=print_line)
-        return run(bundle, sources, out, options, progress=progress, run_parts=run_parts, mixed=mixed)
+    with connected(address), progress_bar("scanning") as progress:
+        return run(
+            bundle,
+            sources,
+            out,
+            run_parts=parts_on_cluster(workers),
+            mixed=mixed,
+            options=options,
+            progress=lambda event: progress(event.done, event.total),
+        )
 
 
 def _watch(
     bundle: Path, sources: list[str], out: str, options: ScanOptions, idle: float | None
-) -> ScanReport:
-    from steelsight.runtime.scan.watch import watch as run
+) -> ScanResult:
+    from steelsight.api.plant import watch as run
 
     with progress_bar("watching") as progress:
         return run(
-            bundle, sources, out, options, idle=idle, progress=lambda done, _total: progress(done, None)
+            bundle,
+            sources,
+            out,
+            idle=idle,
+            options=options,
+            progress=lambda event: progress(event.done, None),
         )
 
 
-def _print(report: ScanReport) -> None:
-    facts = report.as_dict()
+def _print(done: ScanResult) -> None:
+    report, facts = done.report, done.as_dict()
     speed = f", {facts['sheets_per_s']:.0f} a second" if facts["sheets_per_s"] else ""
     kept = f"; {report.kept:,} were there" if report.kept else ""
     print_line(f"{report.scanned:,} sheets scanned{speed}{kept} ({report.engine})")
@@ -157,7 +173,8 @@ def _print(report: ScanReport) -> None:
             f"  of them {report.transient:,} for a reason that may pass, such as missing: "
             "the same command tries them again"
         )
-    _print_drift(report.summary.drift)
+    for words in done.drift:
+        print_line(f"  drift, {words}")
     if report.summary.certificate is not None and report.summary.certificate.void:
         print_line(f"  {report.summary.certificate.statement}")
     for part in report.rewritten:
@@ -184,16 +201,3 @@ def _print_label_sets(sets: Counter[str]) -> None:
         print_line(f"  doubtful, {words}: {count:,}")
     if len(sets) > SETS_SHOWN:
         print_line(f"  and {len(sets) - SETS_SHOWN} other label sets, in summary.json")
-
-
-def _print_drift(drift: Sequence[Drift]) -> None:
-    from steelsight.runtime.drift import AS_USUAL, UNDECIDED
-
-    undecided: dict[str, list[str]] = {}
-    for each in drift:
-        if each.level == UNDECIDED:
-            undecided.setdefault(each.reading, []).append(each.title)
-        elif each.level != AS_USUAL:
-            print_line(f"  drift, {each.title}: {each.reading} ({each.level})")
-    for reading, titles in undecided.items():
-        print_line(f"  drift, undecided for {', '.join(titles)}: {reading}")
