@@ -18,6 +18,7 @@ MODULES: Final = {
                 "training",
                 "run",
                 "explanation",
+                "ledger",
                 "plant",
                 "adaptation",
                 "estimator",

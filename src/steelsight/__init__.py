@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from steelsight.api.data import open_data as open_data
     from steelsight.api.estimator import SheetEstimator as SheetEstimator
     from steelsight.api.explanation import explain as explain
-    from steelsight.api.plant import LedgerView as LedgerView
-    from steelsight.api.plant import open_ledger as open_ledger
+    from steelsight.api.ledger import LedgerView as LedgerView
+    from steelsight.api.ledger import open_ledger as open_ledger
     from steelsight.api.plant import scan as scan
     from steelsight.api.progress import ProgressEvent as ProgressEvent
     from steelsight.api.run import Run as Run
@@ -61,7 +61,7 @@ __all__ = [
 
 _MODULES: Final = {  # of every name
     "Data": "steelsight.api.data",
-    "LedgerView": "steelsight.api.plant",
+    "LedgerView": "steelsight.api.ledger",
     "ProgressEvent": "steelsight.api.progress",
     "Run": "steelsight.api.run",
     "SheetEstimator": "steelsight.api.estimator",
@@ -73,7 +73,7 @@ _MODULES: Final = {  # of every name
     "label_curve": "steelsight.api.training",
     "load": "steelsight.runtime.engine.inspector",
     "open_data": "steelsight.api.data",
-    "open_ledger": "steelsight.api.plant",
+    "open_ledger": "steelsight.api.ledger",
     "open_run": "steelsight.api.run",
     "scan": "steelsight.api.plant",
     "synth": "steelsight.api.synthetic",
