@@ -19,6 +19,7 @@ MODULES: Final = {
                 "run",
                 "explanation",
                 "ledger",
+                "keeping",
                 "plant",
                 "adaptation",
                 "estimator",
