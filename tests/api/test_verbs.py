@@ -36,6 +36,7 @@ CALL_THE_API = {
     "service/ledger",
     "service/quality",
     "service/reviews",
+    "service/user",
     "shortcuts/find",
     "shortcuts/gate",
     "shortcuts/prove",
@@ -54,7 +55,6 @@ NOT_YET = {
     "service/console",
     "service/line",
     "service/serve",
-    "service/user",
     "study",
 }
 
