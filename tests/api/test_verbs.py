@@ -34,6 +34,7 @@ CALL_THE_API = {
     "plant/gate",
     "service/coil",
     "service/ledger",
+    "service/line",
     "service/quality",
     "service/reviews",
     "service/user",
@@ -53,7 +54,6 @@ NOT_YET = {
     "plant/demo",
     "plant/scan",
     "service/console",
-    "service/line",
     "service/serve",
     "study",
 }
