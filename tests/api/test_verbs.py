@@ -33,10 +33,12 @@ CALL_THE_API = {
     "plant/export",
     "plant/gate",
     "service/coil",
+    "service/console",
     "service/ledger",
     "service/line",
     "service/quality",
     "service/reviews",
+    "service/serve",
     "service/user",
     "shortcuts/find",
     "shortcuts/gate",
@@ -53,8 +55,6 @@ NOT_YET = {
     "plant/bundle",
     "plant/demo",
     "plant/scan",
-    "service/console",
-    "service/serve",
     "study",
 }
 
