@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from steelsight.api.data import open_data as open_data
     from steelsight.api.estimator import SheetEstimator as SheetEstimator
     from steelsight.api.explanation import explain as explain
-    from steelsight.api.plant import LedgerView as LedgerView
-    from steelsight.api.plant import open_ledger as open_ledger
+    from steelsight.api.ledger import LedgerView as LedgerView
+    from steelsight.api.ledger import open_ledger as open_ledger
     from steelsight.api.plant import scan as scan
     from steelsight.api.plant import watch as watch
     from steelsight.api.progress import ProgressEvent as ProgressEvent
@@ -83,7 +83,7 @@ __all__ = [
 
 _MODULES: Final = {  # of every name
     "Data": "steelsight.api.data",
-    "LedgerView": "steelsight.api.plant",
+    "LedgerView": "steelsight.api.ledger",
     "ProgressEvent": "steelsight.api.progress",
     "Run": "steelsight.api.run",
     "SheetEstimator": "steelsight.api.estimator",
@@ -99,7 +99,7 @@ _MODULES: Final = {  # of every name
     "list_runs": "steelsight.api.stored_runs",
     "load": "steelsight.runtime.engine.inspector",
     "open_data": "steelsight.api.data",
-    "open_ledger": "steelsight.api.plant",
+    "open_ledger": "steelsight.api.ledger",
     "open_run": "steelsight.api.run",
     "remove_run": "steelsight.api.stored_runs",
     "repeat_study": "steelsight.api.study",

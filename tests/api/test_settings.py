@@ -9,8 +9,10 @@ import pytest
 
 from steelsight.adaptation.gate.options import BundleGateOptions
 from steelsight.adaptation.options import AdaptOptions
-from steelsight.api import capacity, catalog, plant, settings, study
+from steelsight.adaptation.reviews.options import ReviewExportOptions
+from steelsight.api import capacity, catalog, ledger_settings, settings, study
 from steelsight.api.settings import choose, read_options
+from steelsight.coils.settings import RepeatSettings
 from steelsight.deploy.options import ExportOptions
 from steelsight.errors import BadRecipe
 from steelsight.ledger.reading.lists import VerdictFilter
@@ -62,12 +64,14 @@ PAIRS = [
     (settings.ScanSettings, ScanOptions, set()),
     (catalog.ModelSettings, ModelOptions, set()),
     (capacity.PlanSettings, PlanOptions, set()),
-    (plant.VerdictsWanted, VerdictFilter, set()),
     (
         study.StudySettings,
         StudyOptions,
         READ | {each for each, info in option_fields(StudyOptions).items() if not info.command_line},
     ),
+    (ledger_settings.VerdictsWanted, VerdictFilter, set()),
+    (ledger_settings.RepeatsWanted, RepeatSettings, set()),
+    (ledger_settings.ReviewsWanted, ReviewExportOptions, set()),
 ]
 
 
@@ -93,6 +97,12 @@ def test_the_name_of_an_option_leads_to_its_setting():
 def test_how_data_is_read_is_said_to_open_data():
     with pytest.raises(BadRecipe, match="groups: expected as a setting of open_data"):
         choose(SearchOptions, None, {"groups": "frames"})
+
+
+def test_a_field_of_an_option_class_that_reads_no_data_is_a_setting():
+    """Exported reviews name their defect-free classes; no DATA folder is read."""
+    made = choose(ReviewExportOptions, None, {"defect_free": "ok", "splits": ["coils.csv"]})
+    assert (made.defect_free, made.splits) == (("ok",), (Path("coils.csv"),))
 
 
 def test_settings_beside_an_option_class_are_refused():

@@ -303,7 +303,7 @@ def choose(
     """The option class of a call's settings.
 
     options   a whole option class instead of settings, as the command line has one
-    settings  by the names of its fields; a list becomes a tuple, and one text a tuple of one
+    settings  by the names of its fields; a list becomes a tuple, and one text or path a tuple of one
     reading   how DATA is read, for option classes that hold this too
     fixed     fields that are no settings of the call
     raises    BadRecipe for a setting that does not exist, beside `options`, or out of its bounds
@@ -314,8 +314,10 @@ def choose(
                 f"{', '.join(settings)}: expected settings or `options`, got both; leave one of them out"
             )
         return options
-    own = {each.name for each in fields(DataOptions)}
     known = fields(kind)  # type: ignore[arg-type]
+    own = {each.name for each in fields(DataOptions)}
+    if not issubclass(kind, DataOptions):
+        own -= {each.name for each in known}  # a field of its own, which says nothing of how DATA is read
     types = {each.name: str(each.type) for each in known if each.name not in {*own, *fixed}}
     for name in settings:
         if name in own:
@@ -349,7 +351,8 @@ def read_options(reading: Mapping[str, Any]) -> DataOptions:
 def _typed(value: Any, annotation: str) -> Any:
     """A value as its field holds it."""
     if annotation.startswith("tuple") and value is not None:
-        return (value,) if isinstance(value, str) else tuple(value)
+        several = (value,) if isinstance(value, str | Path) else tuple(value)
+        return tuple(map(Path, several)) if annotation.startswith("tuple[Path") else several
     if annotation.startswith("Path") and isinstance(value, str):
         return Path(value)
     if annotation.startswith("float") and type(value) is int:

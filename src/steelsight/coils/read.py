@@ -15,7 +15,7 @@ from steelsight.coils.repeats import find_repeats
 from steelsight.coils.rolls import NamedRoll, Roll, name_rolls
 from steelsight.coils.settings import RepeatSettings
 from steelsight.errors import BadInput
-from steelsight.ledger.coils.defects import MergedDefect
+from steelsight.ledger.coils.defects import TOLERANCE_MM, MergedDefect
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.defects import coil_defects
 
@@ -61,12 +61,15 @@ class CoilRepeats:
         }
 
 
-def known_defects(connection: Connection, coil: str) -> tuple[tuple[MergedDefect, ...], int]:
+def known_defects(
+    connection: Connection, coil: str, tolerance_mm: float = TOLERANCE_MM
+) -> tuple[tuple[MergedDefect, ...], int]:
     """A coil's defects along it, and the number of regions without a place.
 
-    raises  BadInput where no sheet of the coil is in the ledger
+    tolerance_mm  the largest gap between parts of one defect at a border
+    raises        BadInput where no sheet of the coil is in the ledger, or as `coil_defects`
     """
-    found = coil_defects(connection, coil)
+    found = coil_defects(connection, coil, tolerance_mm)
     if not found.sheets:
         raise BadInput(f"coil {coil!r:.120}: no sheet of it is in the ledger; check the name")
     return found.defects, found.unplaced

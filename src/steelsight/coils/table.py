@@ -14,7 +14,7 @@ from steelsight.csv_text import csv_text
 from steelsight.files import replace_file
 from steelsight.ledger.coils.defects import MergedDefect
 
-__all__ = ["defect_rows", "defects_csv", "defects_parquet", "write_defects"]
+__all__ = ["COLUMNS", "defect_rows", "defects_csv", "defects_parquet", "write_defects"]
 
 COLUMNS: Final = {
     "coil": pa.string(),

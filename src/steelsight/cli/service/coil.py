@@ -54,25 +54,28 @@ def repeats(
     as_json: JsonFlag = False,
 ) -> None:
     """Find defects that return with the circumference of a roll."""
-    from steelsight.coils.read import repeats_on_coil
-    from steelsight.coils.rolls import read_rolls
-    from steelsight.coils.settings import RepeatSettings
-    from steelsight.ledger.database.open import opened
+    from steelsight.api.ledger import open_ledger
 
-    settings = RepeatSettings(shortest, longest, lateral, tolerance, false_alarms)
-    table = () if rolls is None else read_rolls(rolls)
-    with opened(address) as found, found.read() as connection:
-        result = repeats_on_coil(connection, name, table, settings)
-    for each in result.repeats:
+    with open_ledger(address) as ledger:
+        found = ledger.repeats(
+            name,
+            () if rolls is None else rolls,
+            shortest_m=shortest,
+            longest_m=longest,
+            lateral_mm=lateral,
+            tolerance_mm=tolerance,
+            false_alarms=false_alarms,
+        )
+    for each in found.repeats:
         print_line(_words(each))
-    for each in result.outside:
+    for each in found.outside:
         print_line(f"outside the range: {_words(each)}")
     print_line(
-        f"{len(result.repeats)} repeat distances on {name}, {result.searched} defects searched; "
-        f"{result.unplaced} regions of sheets without a place"
+        f"{len(found.repeats)} repeat distances on {name}, {found.found.searched} defects searched; "
+        f"{found.found.unplaced} regions of sheets without a place"
     )
     if as_json:
-        emit_json(result.as_dict())
+        emit_json(found.as_dict())
 
 
 def _words(found: NamedRepeat) -> str:
@@ -96,17 +99,14 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write the defects of a coil as a table, `defects.csv` or `defects.parquet`."""
-    from steelsight.coils.read import known_defects
-    from steelsight.coils.table import write_defects
-    from steelsight.ledger.database.open import opened
+    from steelsight.api.ledger import open_ledger
 
-    with opened(address) as found, found.read() as connection:
-        defects, unplaced = known_defects(connection, name)
-    path = out / f"defects.{form.value}"
-    write_defects(path, name, defects, form.value)
-    print_line(f"{len(defects)} defects of {name} in {path}; {unplaced} regions of sheets without a place")
+    with open_ledger(address) as ledger:
+        found = ledger.defects(name)
+    path, count = found.write(out, form.value), len(found.defects)
+    print_line(f"{count} defects of {name} in {path}; {found.unplaced} regions of sheets without a place")
     if as_json:
-        emit_json({"coil": name, "path": str(path), "defects": len(defects), "unplaced": unplaced})
+        emit_json({"coil": name, "path": str(path), "defects": count, "unplaced": found.unplaced})
 
 
 @coil.command(cls=Verb)
@@ -118,22 +118,20 @@ def compare(
     as_json: JsonFlag = False,
 ) -> None:
     """Count the defects of two coils by type, in all and in bands of metres."""
-    from steelsight.coils.compare import compare_coils
-    from steelsight.coils.read import coil_extent, known_defects
-    from steelsight.ledger.database.open import opened
+    from steelsight.api.ledger import open_ledger
 
-    with opened(address) as found, found.read() as connection:
-        one, two = (known_defects(connection, each) for each in (name, other))
-        extents = coil_extent(connection, name, one[0]), coil_extent(connection, other, two[0])
-    result = compare_coils((name, other), (one[0], two[0]), extents, band)
+    with open_ledger(address) as ledger:
+        found = ledger.compare_coils(name, other, band_m=band)
+    result = found.comparison
     for label, (first, second) in result.totals.items():
         print_line(f"{label}: {first} and {second}{_ratio(result.ratios[label])}")
     print_line(
         f"{name}: {result.lengths_m[0]:.1f} m, {other}: {result.lengths_m[1]:.1f} m, "
-        f"{len(result.bands)} bands of {band:g} m; {one[1]} and {two[1]} regions of sheets without a place"
+        f"{len(result.bands)} bands of {band:g} m; {found.unplaced[0]} and {found.unplaced[1]} regions of "
+        "sheets without a place"
     )
     if as_json:
-        emit_json({**result.as_dict(), "unplaced": [one[1], two[1]]})
+        emit_json(found.as_dict())
 
 
 def _ratio(ratio: tuple[float | None, float, float | None]) -> str:

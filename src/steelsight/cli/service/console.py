@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -39,39 +36,7 @@ def console(
     the console, as an operator: it is for looking, not for a plant. The pages Quality, Admin and Audit log,
     acting on Models, and deciding audit draws before the verdict is shown need --login.
     """
-    from steelsight.files import check_output
-    from steelsight.runs.plant.live_coil import LiveCoil, live_sheets, write_live_in_child
-    from steelsight.runs.plant.live_settings import live_settings
-    from steelsight.runtime.bundle.open import open_bundle
-    from steelsight.service.serving.run import serve
-    from steelsight.service.settings.load import load_settings
+    from steelsight.api.serving import serve_live_coil
 
-    if bundle is not None:
-        open_bundle(bundle)  # one that cannot be used is told before anything starts
-    incoming = out / "incoming"
-    check_output(incoming)
-    coil = LiveCoil(seed=seed, name=time.strftime("G%m%d-%H%M%S", time.gmtime()))
-    next(live_sheets(coil))  # a missing extra is told before anything starts
-    incoming.mkdir(parents=True, exist_ok=True)
-    given = {
-        **live_settings(out, coil),
-        "bundle": bundle,
-        "watch": incoming,
-        "ledger": str(out / "console.db"),
-        "images": str(out / "images"),
-        "open": not login,
-        "port": port,
-    }
-    settings = load_settings({name: value for name, value in given.items() if value is not None}, config=None)
-    child = multiprocessing.get_context("spawn").Process(
-        target=write_live_in_child, args=(os.getpid(), str(incoming), coil, rate), daemon=True
-    )
-    child.start()
-    if not login:
-        print_line("for engineers and administrators there are more pages: --login prints a link to them")
-    try:
-        serve(settings, print_line)
-    finally:
-        child.terminate()
-        child.join()
+    serve_live_coil(out, bundle=bundle, rate=rate, seed=seed, port=port, login=login, report=print_line)
     print_line("ended")

@@ -10,11 +10,10 @@ import typer
 
 from steelsight.cli.console import JsonFlag, console, emit_json, print_line
 from steelsight.cli.verb import Verb
-from steelsight.errors import BadInput, LedgerAltered
+from steelsight.errors import LedgerAltered
 
 if TYPE_CHECKING:
-    from steelsight.ledger.proof.anchors import Anchor
-    from steelsight.ledger.proof.verify import Verification
+    from steelsight.api.results.ledger import VerificationResult
 
 __all__ = ["ledger"]
 
@@ -23,7 +22,6 @@ ledger = typer.Typer(
 )
 
 SHOWN = 20  # findings printed
-WRITER = "ledger"  # writes the events of these verbs
 Address = Annotated[
     str,
     typer.Argument(help="A file, sqlite:///FILE, or postgresql://USER@HOST/NAME.", metavar="LEDGER"),
@@ -49,13 +47,12 @@ class Form(StrEnum):
 @ledger.command(cls=Verb)
 def init(address: Address, as_json: JsonFlag = False) -> None:
     """Make a new, empty ledger."""
-    from steelsight.ledger.database.open import create_ledger
+    from steelsight.api.keeping import create_ledger
 
-    made = create_ledger(address)
-    console.print(f"ledger {made.id} in {made.address}", markup=False, soft_wrap=True)
-    if as_json:
-        emit_json({"ledger": made.id, "address": made.address})
-    made.close()
+    with create_ledger(address) as made:
+        console.print(f"ledger {made.id} in {made.address}", markup=False, soft_wrap=True)
+        if as_json:
+            emit_json({"ledger": made.id, "address": made.address})
 
 
 @ledger.command(cls=Verb)
@@ -63,22 +60,14 @@ def verify(
     address: Address, anchor: Anchors = None, public_key: PublicKey = None, as_json: JsonFlag = False
 ) -> None:
     """Check every entry, every chain and every read model; exit code 1 where anything was changed."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.proof.verify import verify as check
+    from steelsight.api.ledger import open_ledger
 
-    anchors = _read_anchors(anchor, public_key)
-    with opened(address) as found:
-        result = check(found, anchors)
-        _report(result, found.address, as_json=as_json, anchored=bool(anchors))
+    with open_ledger(address) as found:
+        result = found.verify(anchor or (), public_key=public_key)
+    _report(result, as_json=as_json, anchored=bool(anchor))
 
 
-def _read_anchors(paths: list[Path] | None, public_key: Path | None) -> list[Anchor]:
-    from steelsight.ledger.proof.anchors import read_anchor
-
-    return [read_anchor(path, public_key) for path in paths or ()]
-
-
-def _report(result: Verification, address: str, *, as_json: bool, anchored: bool) -> None:
+def _report(result: VerificationResult, *, as_json: bool, anchored: bool) -> None:
     for finding in result.findings[:SHOWN]:
         print_line(f"{finding.kind}: {finding.message}")
     if len(result.findings) > SHOWN:
@@ -86,7 +75,7 @@ def _report(result: Verification, address: str, *, as_json: bool, anchored: bool
     if as_json:
         emit_json(result.as_dict())
     if not result.clean:
-        raise LedgerAltered(f"{address}: {len(result.findings)} findings in {result.entries} entries")
+        raise LedgerAltered(f"{result.address}: {len(result.findings)} findings in {result.entries} entries")
     words = f"{result.entries} entries of {len(result.heads)} writers verify"
     print_line(words if anchored else f"{words}; give --anchor to find a chain that was written anew")
 
@@ -98,27 +87,22 @@ def anchor(
     key: Annotated[Path | None, typer.Option(help="Ed25519 private key in PEM form, to sign with.")] = None,
 ) -> None:
     """Print the last entry of each writer; keep it where nobody who can change the ledger can change it."""
-    from steelsight.files import write_json
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.proof.anchors import make_anchor
+    from steelsight.api.ledger import open_ledger
 
-    with opened(address) as found:
-        made = make_anchor(found, key)
+    with open_ledger(address) as found:
+        made = found.anchor(out, key=key)
     if out is None:
         emit_json(made.as_dict())
     else:
-        write_json(out, made.as_dict())
         print_line(f"{len(made.heads)} heads in {out}")
 
 
 @ledger.command(cls=Verb)
 def backup(address: Address, path: BackupFile, as_json: JsonFlag = False) -> None:
     """Write one consistent state into a file, while stations go on writing."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.keeping.backup import back_up
+    from steelsight.api.keeping import back_up
 
-    with opened(address, earlier=True) as found:
-        done = back_up(found, path)
+    done = back_up(address, path)
     print_line(f"{done.entries} entries in {path}")
     if as_json:
         emit_json({"path": str(path), "ledger": done.ledger, "entries": done.entries, "sha256": done.sha256})
@@ -133,14 +117,10 @@ def restore(
     as_json: JsonFlag = False,
 ) -> None:
     """Restore a backup into an empty database, begin a new epoch, and verify."""
-    from steelsight.ledger.keeping.backup import restore as restore_backup
+    from steelsight.api.keeping import restore as restore_backup
 
-    anchors = _read_anchors(anchor, public_key)
-    made, result = restore_backup(path, address, anchors)
-    try:
-        _report(result, made.address, as_json=as_json, anchored=bool(anchors))
-    finally:
-        made.close()
+    result = restore_backup(path, address, anchor or (), public_key=public_key)
+    _report(result, as_json=as_json, anchored=bool(anchor))
 
 
 @ledger.command(cls=Verb)
@@ -151,14 +131,10 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write sheets, verdicts, draws, reviews and events as tables; names and texts of people stay out."""
-    from steelsight.ledger.chain.entries import Event
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.reading.export import export_tables
-    from steelsight.ledger.writing.writer import open_writer
+    from steelsight.api.ledger import open_ledger
 
-    with opened(address) as found, open_writer(found, WRITER) as writer:
-        counts = export_tables(found, out, "csv" if form is Form.CSV else "parquet")
-        writer.append([Event(name="export", details={"format": form.value, "rows": counts})])
+    with open_ledger(address) as found:
+        counts = found.export(out, "csv" if form is Form.CSV else "parquet")
     print_line(f"{', '.join(f'{count} {name}' for name, count in counts.items())} in {out}")
     if as_json:
         emit_json({"out": str(out), "rows": counts})
@@ -173,13 +149,9 @@ def prune(
     as_json: JsonFlag = False,
 ) -> None:
     """Remove old images; those of reviewed, doubtful and drawn sheets, and all entries, are kept."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.images.store import ImageStore
-    from steelsight.ledger.keeping.retention import prune_images
-    from steelsight.ledger.writing.writer import open_writer
+    from steelsight.api.keeping import prune_images
 
-    with opened(address) as found, open_writer(found, WRITER) as writer:
-        done = prune_images(found, ImageStore(images), writer, days, dry_run=dry_run)
+    done = prune_images(address, images, days=days, dry_run=dry_run)
     did = "would be removed" if dry_run else "removed"
     print_line(f"{done.removed} images {did}, {done.kept} old ones kept, {done.absent} were not there")
     if as_json:
@@ -189,11 +161,9 @@ def prune(
 @ledger.command(cls=Verb)
 def rebuild(address: Address, as_json: JsonFlag = False) -> None:
     """Derive the read models from the entries again."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.writing.projection import rebuild as derive
+    from steelsight.api.keeping import rebuild as derive
 
-    with opened(address) as found:
-        count = derive(found)
+    count = derive(address)
     print_line(f"read models derived from {count} entries")
     if as_json:
         emit_json({"entries": count})
@@ -209,13 +179,10 @@ def defects(
     as_json: JsonFlag = False,
 ) -> None:
     """List a coil's defects along it; what lies across borders of images is one defect."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.reading.defects import coil_defects
+    from steelsight.api.ledger import open_ledger
 
-    with opened(address) as found, found.read() as connection:
-        result = coil_defects(connection, coil, tolerance)
-        if not result.sheets:
-            raise BadInput(f"coil {coil!r:.120}: no sheet of it is in the ledger; check the name")
+    with open_ledger(address) as ledger:
+        result = ledger.defects(coil, tolerance_mm=tolerance)
     values = [defect.as_dict() for defect in result.defects]
     for each in values:
         print_line(
@@ -225,7 +192,7 @@ def defects(
         )
     print_line(f"{len(values)} defects on {coil}; {result.unplaced} regions of sheets without a place")
     if as_json:
-        emit_json({"coil": coil, "defects": values, "unplaced": result.unplaced})
+        emit_json(result.as_dict())
 
 
 @ledger.command(cls=Verb)
@@ -234,29 +201,18 @@ def release(
     name: Annotated[str, typer.Argument(help="Name of a station or another writer.", metavar="WRITER")],
 ) -> None:
     """Free a writer's name after its process ended; one that still runs cannot write any more."""
-    from steelsight.ledger.chain.entries import Event
-    from steelsight.ledger.chain.event_names import NAME_RELEASED
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.writing.writer import open_writer, release_name
+    from steelsight.api.keeping import release_name
 
-    with opened(address) as found:
-        holder = release_name(found, name)
-        if holder is not None:
-            with open_writer(found, WRITER) as writer:
-                writer.append([Event(name=NAME_RELEASED, subject=name, details={"holder": holder})])
+    holder = release_name(address, name)
     print_line(f"{name} is free" if holder is None else f"{name} is free; {holder} held it")
 
 
 @ledger.command(cls=Verb)
 def upgrade(address: Address) -> None:
     """Bring a ledger of an earlier version to this version's schema; make a backup first."""
-    from steelsight.ledger.database.migrate import HEAD
-    from steelsight.ledger.database.migrate import upgrade as migrate
-    from steelsight.ledger.database.open import opened
+    from steelsight.api.keeping import upgrade as migrate
 
-    with opened(address, earlier=True) as found:
-        migrate(found.engine)
-    print_line(f"schema {HEAD}")
+    print_line(f"schema {migrate(address)}")
 
 
 @ledger.command("erase-person", cls=Verb)
@@ -267,10 +223,7 @@ def erase_person(
     ],
 ) -> None:
     """Delete a person's name, address and texts; entries keep the random id and still verify."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.keeping.people import erase_person as erase
-    from steelsight.ledger.writing.writer import open_writer
+    from steelsight.api.keeping import erase_person as erase
 
-    with opened(address) as found, open_writer(found, WRITER) as writer:
-        count = erase(found, writer, person)
+    count = erase(address, person)
     print_line(f"erased, with {count} texts")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from steelsight.cli.console import JsonFlag, emit_json, print_line
-from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
     from steelsight.quality.agreement import Agreement
@@ -40,44 +38,28 @@ def quality(
     as_json: JsonFlag = False,
 ) -> None:
     """Estimate escape and overkill from audit draws, with 95 % bounds."""
-    import numpy as np
+    from steelsight.api.ledger import open_ledger
 
-    from steelsight.ledger.database.open import opened
-    from steelsight.quality.certificate import Certified
-    from steelsight.quality.ledger import Period, read_audit
-    from steelsight.quality.report import quality_report
-
-    if risk is None and coverage is not None:
-        raise BadInput("--coverage: expected --risk with it; give the risk that was certified")
-    period = Period(_time("--since", since), _time("--until", until), station)
-    certified = None if risk is None else Certified(risk, coverage)
-    with opened(address) as found, found.read() as connection:
-        data = read_audit(connection, period, clean=clean)
-    report = quality_report(data, np.random.default_rng(seed), certified=certified)
-    _print_escape("all", report.whole)
-    for name, each in {**report.by_type, **report.by_station, **report.by_week}.items():
+    with open_ledger(address) as ledger:
+        found = ledger.quality(
+            since=since,
+            until=until,
+            station=station,
+            clean=clean,
+            risk=risk,
+            coverage=coverage,
+            seed=seed,
+        )
+    for name, each in found.groups.items():
         _print_escape(name, each)
+    report = found.report
     print_line(f"agreement of two reviewers: {_kappa(report.agreement)}")
     if report.certificate is not None:
         print_line(_certificate(report.certificate))
-    for note in report.notes:
+    for note in found.notes:
         print_line(f"note: {note}")
     if as_json:
-        emit_json(report.as_dict())
-
-
-def _time(option: str, text: str | None) -> int | None:
-    """Microseconds since 1970 of a date or time; without a zone it is UTC."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(
-            f"{option}: expected a date or time such as 2026-11-01T06:00Z, got {text!r:.60}"
-        ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)
+        emit_json(found.as_dict())
 
 
 def _print_escape(name: str, escape: Escape) -> None:

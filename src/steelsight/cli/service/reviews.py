@@ -11,7 +11,6 @@ from steelsight.adaptation.reviews.options import ReviewExportOptions
 from steelsight.cli.console import JsonFlag, emit_json, print_line
 from steelsight.cli.options import expand_options
 from steelsight.cli.verb import Verb
-from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
     from steelsight.adaptation.reviews.export import ReviewExport
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["reviews"]
 
 reviews = typer.Typer(name="reviews", help="Use the reviews of a ledger.", no_args_is_help=True)
-WRITER = "ledger"  # writes the events of this verb, as of `steelsight ledger`
 
 
 @reviews.callback()
@@ -40,21 +38,11 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write reviewed sheets as a DATA folder, with lists of nuisances; names and comments stay out."""
-    from steelsight.adaptation.reviews.export import export_reviews
-    from steelsight.ledger.chain.entries import Event
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.images.store import ImageStore
-    from steelsight.ledger.writing.writer import open_writer
+    from steelsight.api.ledger import open_ledger
 
-    if "://" not in images and not Path(images).is_dir():
-        raise BadInput(
-            f"--images {images}: expected the ledger's image store, found no such folder; check it"
-        )
-    with opened(address) as found, open_writer(found, WRITER) as writer:
-        done = export_reviews(found, ImageStore(images), out, options)
-        counts = {"sheets": done.sheets, "reviews": done.reviews}
-        writer.append([Event(name="export", details={"format": "data", "rows": counts})])
-    _print(done)
+    with open_ledger(address) as ledger:
+        done = ledger.export_reviews(images, out, options=options)
+    _print(done.export)
     if as_json:
         emit_json(done.as_dict())
 
@@ -75,13 +63,9 @@ def known_cases(
     as_json: JsonFlag = False,
 ) -> None:
     """Put right labels of sheets on record, by which reviewers are measured; they must not know them."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.keeping.known_cases import enter_known_cases, read_right_labels
-    from steelsight.ledger.writing.writer import open_writer
+    from steelsight.api.keeping import enter_known_cases
 
-    rows = read_right_labels(table)
-    with opened(address) as found, open_writer(found, WRITER) as writer:
-        done = enter_known_cases(found, writer, rows, clean=clean)
+    done = enter_known_cases(address, table, clean=clean)
     print_line(f"{done.made} known cases entered, {done.ended} ended, {done.unchanged} unchanged")
     if as_json:
         emit_json(done.as_dict())

@@ -55,11 +55,9 @@ def serve(flags: ServeFlags, as_json: JsonFlag = False) -> None:
     Settings come from flags, environment variables STEELSIGHT_SERVE_NAME, the file of --config, and
     defaults, in this order.
     """
-    from steelsight.service.serving.run import serve as run
-    from steelsight.service.settings.load import load_settings
+    from steelsight.api.serving import serve as run
 
-    settings = load_settings(_given(flags), config=flags.config)
-    done = run(settings, print_line)
+    done = run(_given(flags), config=flags.config, report=print_line)
     print_line(f"ended; {done.requests} requests were answered")
     if as_json:
         emit_json(asdict(done))

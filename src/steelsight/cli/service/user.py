@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,22 +12,17 @@ import typer
 
 from steelsight.cli.console import JsonFlag, emit_json, print_line
 from steelsight.cli.verb import Verb
-from steelsight.errors import BadAccount, BadInput
+from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from steelsight.ledger.writing.writer import Writer
+    from steelsight.api.accounts import AccountChange, IssuedToken, PasswordSource
     from steelsight.service.access.accounts import Account
-    from steelsight.service.access.tokens import Token
 
 __all__ = ["user"]
 
 user = typer.Typer(name="user", help="Accounts of people and tokens of machines.", no_args_is_help=True)
 
-WRITER = "ledger"  # writes the events of these verbs
 MOST_BYTES = 8192  # of a file with a password
-LINK_HOURS = 24.0
 
 
 class UserRole(StrEnum):
@@ -82,35 +76,28 @@ def add(
     as_json: JsonFlag = False,
 ) -> None:
     """Add an account, with a password that is asked for, read from a file, or set later by a link."""
-    from steelsight.service.access.accounts import NewAccount, add_account
-    from steelsight.service.access.login_names import wanted_login
-    from steelsight.service.access.roles import Role
+    from steelsight.api.accounts import add_account
 
-    hashed = None if link else _new_hash(wanted_login(login), password_file)
-    with _changing(ledger) as (connection, writer):
-        account = add_account(connection, writer, NewAccount(login, Role(role), name, address), by=None)
-        path = _set(connection, writer, account, hashed)
-    _print_account(account, "added", path, as_json=as_json)
+    done = add_account(
+        ledger, login, role.value, name=name, address=address, password=_source(password_file, link)
+    )
+    _print_account(done, "added", as_json=as_json)
 
 
 @user.command("list", cls=Verb)
 def list_(ledger: Ledger, as_json: JsonFlag = False) -> None:
     """List accounts and tokens."""
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.writing.writer import now_us
-    from steelsight.service.access.accounts import list_accounts
-    from steelsight.service.access.tokens import list_tokens
+    from steelsight.api.accounts import list_access
 
-    with opened(ledger) as found, found.read() as connection:
-        accounts, tokens = list_accounts(connection), list_tokens(connection)
-    for each in accounts:
+    found = list_access(ledger)
+    for each in found.accounts:
         print_line(f"{each.login}  {each.role}  {_state(each)}  person {each.person}")
-    for token in tokens:
-        state = "valid" if token.valid(now_us()) else "revoked" if token.revoked_us else "expired"
+    for token in found.tokens:
+        state = "valid" if token.valid(found.at_us) else "revoked" if token.revoked_us else "expired"
         print_line(f"token {token.id}  {' '.join(token.scopes)}  {state}  {token.name}")
-    print_line(f"{len(accounts)} accounts, {len(tokens)} tokens")
+    print_line(f"{len(found.accounts)} accounts, {len(found.tokens)} tokens")
     if as_json:
-        emit_json({"users": [vars(each) for each in accounts], "tokens": [vars(each) for each in tokens]})
+        emit_json(found.as_dict())
 
 
 def _state(account: Account) -> str:
@@ -132,11 +119,9 @@ def enable(login: Login, ledger: Ledger, as_json: JsonFlag = False) -> None:
 
 
 def _switch(ledger: str, login: str, *, disabled: bool, as_json: bool) -> None:
-    from steelsight.service.access.accounts import set_disabled
+    from steelsight.api.accounts import set_disabled
 
-    with _changing(ledger) as (connection, writer):
-        person = _known(connection, login).person
-        account = set_disabled(connection, writer, person, disabled, by=None)
+    account = set_disabled(ledger, login, disabled=disabled)
     print_line(f"{account.login}: {'disabled' if disabled else 'enabled'}")
     if as_json:
         emit_json(vars(account))
@@ -150,11 +135,9 @@ def change_role(
     as_json: JsonFlag = False,
 ) -> None:
     """Give an account another role, from its next request on."""
-    from steelsight.service.access.accounts import set_role
-    from steelsight.service.access.roles import Role
+    from steelsight.api.accounts import set_role
 
-    with _changing(ledger) as (connection, writer):
-        account = set_role(connection, writer, _known(connection, login).person, Role(role), by=None)
+    account = set_role(ledger, login, role.value)
     print_line(f"{account.login}: {account.role}")
     if as_json:
         emit_json(vars(account))
@@ -169,13 +152,10 @@ def password(
     as_json: JsonFlag = False,
 ) -> None:
     """Set the password of an account and end its sessions, or print a link that does."""
-    from steelsight.service.access.login_names import normalise_login
+    from steelsight.api.accounts import set_password
 
-    hashed = None if link else _new_hash(normalise_login(login), password_file)
-    with _changing(ledger) as (connection, writer):
-        account = _known(connection, login)
-        path = _set(connection, writer, account, hashed)
-    _print_account(account, "password set" if path is None else "link made", path, as_json=as_json)
+    done = set_password(ledger, login, password=_source(password_file, link))
+    _print_account(done, "password set" if done.link is None else "link made", as_json=as_json)
 
 
 @user.command("token", cls=Verb)
@@ -187,21 +167,18 @@ def create_token(
     as_json: JsonFlag = False,
 ) -> None:
     """Make a token for a machine and print it, once."""
-    from steelsight.service.access import tokens
-    from steelsight.service.access.roles import Permission
+    from steelsight.api.accounts import create_token as create
 
-    wanted = [Permission(each) for each in scope]
-    with _changing(ledger) as (connection, writer):
-        token, secret = tokens.create_token(connection, writer, name, wanted, days=days or None, by=None)
-    _print_token(token, secret, as_json=as_json)
+    _print_token(create(ledger, name, [each.value for each in scope], days=days or None), as_json=as_json)
 
 
-def _print_token(token: Token, secret: str, *, as_json: bool) -> None:
+def _print_token(issued: IssuedToken, *, as_json: bool) -> None:
+    token = issued.token
     if as_json:
-        emit_json({"token": vars(token), "secret": secret})
+        emit_json({"token": vars(token), "secret": issued.secret})
         return
     print_line(f"token {token.id}: {' '.join(token.scopes)}; it is shown this once:")
-    typer.echo(secret)  # alone on standard output, for a script
+    typer.echo(issued.secret)  # alone on standard output, for a script
 
 
 @user.command("untoken", cls=Verb)
@@ -211,62 +188,32 @@ def revoke_token(
     as_json: JsonFlag = False,
 ) -> None:
     """End a token at once."""
-    from steelsight.service.access import tokens
+    from steelsight.api.accounts import revoke_token as revoke
 
-    with _changing(ledger) as (connection, writer):
-        tokens.revoke_token(connection, writer, token, by=None)
+    revoke(ledger, token)
     print_line(f"token {token}: revoked")
     if as_json:
         emit_json({"id": token, "revoked": True})
 
 
-@contextmanager
-def _changing(address: str) -> Iterator[tuple[Connection, Writer]]:
-    from steelsight.ledger.database.open import opened
-    from steelsight.ledger.writing.writer import open_writer
+def _print_account(done: AccountChange, did: str, *, as_json: bool) -> None:
+    from steelsight.api.accounts import LINK_HOURS
 
-    with opened(address) as ledger, open_writer(ledger, WRITER) as writer, ledger.write() as connection:
-        yield connection, writer
-
-
-def _known(connection: Connection, login: str) -> Account:
-    from steelsight.service.access.accounts import account_of_login
-
-    account = account_of_login(connection, login)
-    if account is None:
-        raise BadAccount(
-            f"login {login!r:.120}: no account has it; `steelsight user list` shows all", kind="unknown"
-        )
-    return account
-
-
-def _set(connection: Connection, writer: Writer, account: Account, hashed: str | None) -> str | None:
-    """Set a password by its hash, or make a link; returns the link's path."""
-    from steelsight.service.access.accounts import LINK_PATH, make_link
-    from steelsight.service.access.login import set_password
-
-    if hashed is None:
-        return LINK_PATH + make_link(connection, writer, account.person, hours=LINK_HOURS, by=None)
-    set_password(connection, writer, account.person, hashed, by=None)
-    return None
-
-
-def _print_account(account: Account, did: str, path: str | None, *, as_json: bool) -> None:
+    account = done.account
     print_line(f"{account.login}: {did}; {account.role}, person {account.person}")
-    if path is not None:
-        print_line(f"sets the password, once, within {LINK_HOURS:g} h, behind the service's address: {path}")
+    if done.link is not None:
+        print_line(
+            f"sets the password, once, within {LINK_HOURS:g} h, behind the service's address: {done.link}"
+        )
     if as_json:
-        emit_json({"login": account.login, "person": account.person, "role": account.role, "link": path})
+        emit_json(done.as_dict())
 
 
-def _new_hash(login: str, file: Path | None) -> str:
-    """The hash of a new password that the rules admit."""
-    from steelsight.service.access.passwords import check_password, hasher_of
-    from steelsight.service.settings.access import AccessSettings
-
-    wanted = _ask() if file is None else _read(file)
-    check_password(wanted, login)
-    return hasher_of(AccessSettings.model_validate({})).hash(wanted)
+def _source(file: Path | None, link: bool) -> PasswordSource | None:
+    """Where the password comes from; None = a link sets it."""
+    if link:
+        return None
+    return _ask if file is None else partial(_read, file)
 
 
 def _ask() -> str:

@@ -34,7 +34,7 @@ from steelsight.ledger.database.open import Ledger, create_ledger, identify
 from steelsight.ledger.proof.anchors import Anchor
 from steelsight.ledger.proof.verify import Verification, verify
 from steelsight.ledger.writing.projection import rebuild
-from steelsight.ledger.writing.writer import open_writer
+from steelsight.ledger.writing.writer import SYSTEM_WRITER, open_writer
 from steelsight.names import on_one_line, shown_name
 
 __all__ = ["BackupReport", "back_up", "restore"]
@@ -43,7 +43,6 @@ FORMAT: Final = "steelsight-ledger-backup/1"
 BATCH: Final = 2000
 LONGEST_LINE: Final = 64 * 2**20
 LAST_EPOCH: Final = 2**31 - 1  # PostgreSQL holds it as an integer
-SYSTEM_WRITER: Final = "ledger"  # writes the events of the ledger itself
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from steelsight.ledger.writing.projection import write_rows
 
 __all__ = [
     "LEASE_S",
+    "SYSTEM_WRITER",
     "Writer",
     "database_us",
     "has_ended",
@@ -41,6 +42,7 @@ __all__ = [
 
 LEASE_S: Final = 15.0  # without an append or `renew`, another process may take the name
 LONGEST_NAME: Final = 100
+SYSTEM_WRITER: Final = "ledger"  # writes the events of the ledger itself
 
 
 def now_us() -> int:
