@@ -25,6 +25,7 @@ MODULES: Final = {
                 "stored_runs",
                 "bundles",
                 "capacity",
+                "study",
                 "progress",
             )
         ),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from steelsight.api.stored_runs import list_runs as list_runs
     from steelsight.api.stored_runs import remove_run as remove_run
     from steelsight.api.stored_runs import show_run as show_run
+    from steelsight.api.study import repeat_study as repeat_study
     from steelsight.api.synthetic import synth as synth
     from steelsight.api.training import compare as compare
     from steelsight.api.training import cross_validate as cross_validate
@@ -67,6 +68,7 @@ __all__ = [
     "open_ledger",
     "open_run",
     "remove_run",
+    "repeat_study",
     "scan",
     "show_bundle",
     "show_run",
@@ -100,6 +102,7 @@ _MODULES: Final = {  # of every name
     "open_ledger": "steelsight.api.plant",
     "open_run": "steelsight.api.run",
     "remove_run": "steelsight.api.stored_runs",
+    "repeat_study": "steelsight.api.study",
     "scan": "steelsight.api.plant",
     "show_bundle": "steelsight.api.bundles",
     "show_run": "steelsight.api.stored_runs",

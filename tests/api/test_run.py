@@ -111,6 +111,8 @@ def test_a_league_of_two_methods(trained, data, tmp_path):
     is_whole(done)
     assert {row[0] for row in done.table().rows} == {"gradcam", "contrast"}
     assert {"stage", "note"} <= set(steps)
+    standing = done.as_dict()["methods"]["gradcam"]
+    assert standing["the_study"]["dice"] > 0  # published; the verb shows it too
     assert set(done.figures()) == {"dice"}
     assert done.page.is_file()
 

@@ -9,11 +9,12 @@ import pytest
 
 from steelsight.adaptation.gate.options import BundleGateOptions
 from steelsight.adaptation.options import AdaptOptions
-from steelsight.api import capacity, catalog, plant, settings
+from steelsight.api import capacity, catalog, plant, settings, study
 from steelsight.api.settings import choose, read_options
 from steelsight.deploy.options import ExportOptions
 from steelsight.errors import BadRecipe
 from steelsight.ledger.reading.lists import VerdictFilter
+from steelsight.options import option_fields
 from steelsight.runs.abstention.options import CalibrationOptions
 from steelsight.runs.data.options import SynthOptions
 from steelsight.runs.inspection.options import LayerOptions, NeuronOptions
@@ -33,6 +34,7 @@ from steelsight.sheets.options import DataOptions
 from steelsight.shortcuts.find.options import SearchOptions
 from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
 from steelsight.shortcuts.repair.options import RepairOptions
+from steelsight.study.options import StudyOptions
 
 READ = {each.name for each in fields(DataOptions)}
 OF_ERRORS, OF_IMAGES = {"split", "most"}, {"target", "arrays"}
@@ -61,6 +63,11 @@ PAIRS = [
     (catalog.ModelSettings, ModelOptions, set()),
     (capacity.PlanSettings, PlanOptions, set()),
     (plant.VerdictsWanted, VerdictFilter, set()),
+    (
+        study.StudySettings,
+        StudyOptions,
+        READ | {each for each, info in option_fields(StudyOptions).items() if not info.command_line},
+    ),
 ]
 
 

@@ -23,6 +23,7 @@ CALL_THE_API = {
     "explain/inspect_layers",
     "explain/inspect_neurons",
     "explain/inspect_transplant",
+    "explain/league",
     "lab/calibrate",
     "lab/compare",
     "lab/confidence",
@@ -44,9 +45,9 @@ CALL_THE_API = {
     "shortcuts/gate",
     "shortcuts/prove",
     "shortcuts/repair",
+    "study",
 }
 NOT_YET = {
-    "explain/league",  # the study's published figures alone
     "service/coil",
     "service/console",
     "service/ledger",
@@ -55,7 +56,6 @@ NOT_YET = {
     "service/reviews",
     "service/serve",
     "service/user",
-    "study",
 }
 
 

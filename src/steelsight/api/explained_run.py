@@ -25,6 +25,7 @@ from steelsight.api.settings import (
     SearchSettings,
     choose,
 )
+from steelsight.api.study import published_segmentation
 from steelsight.sheets.options import AUTOMATIC
 
 if TYPE_CHECKING:
@@ -37,12 +38,7 @@ if TYPE_CHECKING:
     from steelsight.shortcuts.prove.options import GateOptions, ProofOptions
     from steelsight.shortcuts.repair.options import RepairOptions
 
-__all__ = ["ExplainedRun", "nothing_published"]
-
-
-def nothing_published(_task: str) -> Published:
-    """No published figures beside those of a league."""
-    return {}
+__all__ = ["ExplainedRun"]
 
 
 @dataclass(frozen=True)
@@ -111,14 +107,14 @@ class ExplainedRun(OpenedRun):
         *,
         out: Path | str | None = None,
         progress: Progress = None,
-        published: Callable[[str], Published] = nothing_published,
+        published: Callable[[str], Published] = published_segmentation,
         options: LeagueOptions | None = None,
         **settings: Unpack[LeagueSettings],
     ) -> MethodRanking:
         """Compare explanation methods against masks; finished methods are kept, and used by the next call.
 
         out        folder to write; None = RUN/league-SPLIT
-        published  from a task to figures that are shown beside
+        published  from a task to figures that are shown beside; those of the study, where nothing is given
         raises     BadRecipe for a method that does not exist; BadData where no sheet has a mask
         """
         from steelsight.api.results.explanations import MethodRanking

@@ -40,15 +40,15 @@ def study(
     as_json: JsonFlag = False,
 ) -> None:
     """Repeat the study: train its models, and show its tables and figures beside the published ones."""
-    from steelsight.study.run import run_study
-    from steelsight.training.loop.progress import ConsoleProgress
+    from steelsight.api.progress import console_progress
+    from steelsight.api.study import repeat_study
 
     set_threads(threads)
-    with chosen_executor(ray) as executor, ConsoleProgress(console) as progress:
-        report = run_study(data, out, options, watcher=progress, executor=executor)
-    _print(report)
+    with chosen_executor(ray) as executor, console_progress(console) as progress:
+        done = repeat_study(data, out, options=options, progress=progress, executor=executor)
+    _print(done.report)
     if as_json:
-        emit_json(report.as_dict())
+        emit_json(done.as_dict())
 
 
 def _print(report: StudyReport) -> None:

@@ -49,13 +49,11 @@ def league(
     DIR/methods, and used again only for the same model, sheets and settings.
     """
     from steelsight.api.run import Run
-    from steelsight.study.contents import published_segmentation
 
     with step_status("opening") as say:
         done = Run(run).league(
             data,
             out=out,
-            published=published_segmentation,
             options=options,
             progress=lambda event: (print_line if event.kind == "note" else say)(event.message),
         )
