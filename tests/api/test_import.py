@@ -51,7 +51,9 @@ def test_the_plant_works_without_torch(data, tmp_path):
     code = (
         f"import steelsight as ss; print(len(ss.open_data({str(data)!r}).sheets.items)); "
         f"ss.load('fast', threads=1).inspect_batch([b'none']); "
-        f"ss.scan('fast', {str(data / 'train_images')!r}, {str(tmp_path / 'out')!r}, workers=1)"
+        f"ss.scan('fast', {str(data / 'train_images')!r}, {str(tmp_path / 'out')!r}, workers=1); "
+        f"ss.open_data({str(data)!r}).describe(); ss.verify_bundle('fast', threads=1); "
+        f"ss.list_runs({str(tmp_path)!r})"
     )
     assert "torch" not in _modules_after(code)
 
