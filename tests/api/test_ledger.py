@@ -21,6 +21,7 @@ from steelsight.ledger.chain.entries import Answer, Draw, Review
 from steelsight.ledger.database import schema
 from steelsight.ledger.database.migrate import HEAD
 from steelsight.ledger.database.open import create_ledger
+from steelsight.ledger.images.store import ImageStore
 from steelsight.ledger.keeping.people import add_person
 from steelsight.ledger.writing.writer import open_writer
 
@@ -199,3 +200,23 @@ def test_right_labels_of_sheets(audited, tmp_path):
     table.write_text("station,item,label\nline-1,s00007.jpg,scratch\n")
     assert keeping.enter_known_cases(audited, table).made == 1
     assert keeping.enter_known_cases(audited, table).unchanged == 1
+
+
+def test_reviews_are_data_for_every_call(tmp_path):
+    pytest.importorskip("skimage", reason="needs the extra [adapt]")
+    from tests.adaptation.reviews.review_cases import Plant, fill
+
+    (tmp_path / "plant").mkdir()
+    made = create_ledger(str(tmp_path / "plant" / "ledger.db"))
+    plant = Plant(tmp_path / "plant", made, ImageStore(tmp_path / "plant" / "images"))
+    with plant.closing:
+        fill(plant, 20)
+    made.close()
+    with ss.open_ledger(plant.address) as ledger:
+        done = ledger.export_reviews(plant.images, tmp_path / "DATA", part=["train", "validation", "test"])
+        assert ledger.verify().clean
+    assert done.data.options.groups == "column:coil"
+    assert done.data.counts == done.as_dict()["classes"]
+    assert len(done.to_pandas()) == done.export.sheets == 20
+    assert done.summary().rows == tuple(done.export.classes.items())
+    assert "20 reviewed sheets of 2 coils" in done._repr_html_()
