@@ -153,7 +153,14 @@ def write_licences(listed: list[Package], path: Path) -> None:
         rows.append(
             f"| {each.name} | {each.version} | {each.licence} | {grade} | {', '.join(each.needed_by)} |"
         )
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path.write_text("\n".join(rows) + "\n" + further_sections(path), encoding="utf-8")
+
+
+def further_sections(path: Path) -> str:
+    """What the page has below its measured figures, from its first heading of the second level on."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    place = text.find("\n## ")
+    return "" if place < 0 else text[place:]
 
 
 def write_figures(figures: Figures, listed: list[Package], path: Path) -> None:

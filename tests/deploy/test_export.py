@@ -109,7 +109,6 @@ def test_the_card_records_parity_source_and_shortcuts(trained: Trained, bundle: 
     assert (stamp.nuisance, stamp.verdict) == ("odd", proof["verdict"])
     assert stamp.because in (bundle / "README.md").read_text()
     readme = (bundle / "README.md").read_text()
-    assert readme.startswith("---\nlibrary_name: steelsight\n")
     assert "`steelsight bundle show` prints the model's id" in readme
     assert "no threshold can be certified" in readme.lower()
     for name, told in card.parity.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,19 @@ def test_an_interrupted_cross_validation_is_resumed(folder: Folder, small: Small
     assert pooled["accuracy"]["estimate"] == pytest.approx(right)
     assert json.loads((tmp_path / "b" / "metrics.json").read_text())["folds"] == 2
     assert (tmp_path / "b" / "report.html").is_file()
+
+
+def test_a_class_of_one_group_is_told_what_helps(small: Small) -> None:
+    pairs = [(f"none {number}", 0) for number in range(4)] + [(f"bar {number}", 1) for number in range(4)]
+    data = _sheets(("none", "bar", "block"), [*pairs, ("both", 2)])
+    several = replace(data.items[0], id="several", types=(1, 2), group="several")
+    items = (*data.items, several)
+    labelled = label_sheets(items, "multiclass", data.type_names, keep_multi_type=False)
+    images = np.zeros((len(items), 1, 1), dtype=np.uint8)
+    data = replace(data, items=items, images=images, labelled=labelled)
+    words = r"class block has 1 for 2 folds \(not counting 1 of several types\); add sheets of it"
+    with pytest.raises(BadRecipe, match=words):
+        draw_folds(data, small("task=multiclass").split, FoldOptions(2, 1), seed=0)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from steelsight.deploy.parity_trials import (
     time_precisions,
 )
 from steelsight.deploy.quantise import SHEETS, quantise
+from steelsight.deploy.run_figures import figures_of_run
 from steelsight.deploy.shortcut_stamps import read_search, read_stamps
 from steelsight.errors import BadRecipe, ParityRefused
 from steelsight.files import pack_arrays
@@ -99,7 +100,8 @@ def export_run(
     files = {name: content for name, content in files.items() if best == "int8" or name != "model.int8.onnx"}
     draft = bundle.card.model_copy(update=_calibrated(calibration) | {"files": describe_files(files)})
     draft = at_precision(draft, best)
-    facts = {"parity": _certificate(trials), "source": _source(run, card, sheets)}
+    origin = _source(run, card, sheets) | figures_of_run(run) | {"license": options.license}
+    facts = {"parity": _certificate(trials), "source": origin}
     finished = _finish(draft, calibration, facts, run, card)
     files[README_FILE] = bundle_readme(finished).encode()
     finished = finished.model_copy(update={"files": describe_files(files)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from steelsight.options import option
+from steelsight.reports.hub_card import UNKNOWN_LICENSE, check_license
 from steelsight.sheets.options import DataOptions
 
 __all__ = ["ExportOptions"]
@@ -25,4 +26,13 @@ class ExportOptions(DataOptions):
     probes: int = option(
         24, help="Sheets of DATA carried in the bundle for `bundle verify`; 0 = none.", min=0
     )
+    license: str = option(
+        UNKNOWN_LICENSE,
+        help="Licence of the model by its identifier on the Hugging Face hub, such as apache-2.0.",
+        metavar="ID",
+    )
     seed: int = option(0, help="Seed of the drawn sheets.", min=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_license(self.license)

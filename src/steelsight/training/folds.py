@@ -173,9 +173,13 @@ def _refuse_few_groups(data: SheetData, keys: Positions, groups: list[str], fold
         count = len(set(np.array(groups)[keys == key]))
         if count < folds:
             name = truth_names(data)[int(np.flatnonzero(data.keys == key)[0])] or data.labelled.clean_name
+            dropped = int((data.keys < 0).sum())
+            aside = f" (not counting {dropped} of several types)" if dropped else ""
+            fewer = "use fewer folds, or another group rule"
+            single = "add sheets of it, train without --folds, or give --task binary"
             raise BadRecipe(
-                f"folds: expected at most as many as groups, but class {name} has {count} for {folds} folds; "
-                "use fewer folds, or another group rule"
+                f"folds: expected at most as many as groups, but class {name} has {count} for {folds} folds"
+                f"{aside}; {fewer if count > 1 else single}"
             )
 
 

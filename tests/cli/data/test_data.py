@@ -126,6 +126,21 @@ def test_the_report(folder: Path, tmp_path: Path, run: Callable[..., Result]) ->
     assert page.count("data:image/png;base64,") == 4
 
 
+def test_near_duplicates_in_several_groups_come_with_the_remedy(
+    folder: Path, run: Callable[..., Result]
+) -> None:
+    Image.open(folder / "good" / "a.png").save(folder / "good" / "again.png")
+    assert "in one part of the split, give --groups duplicates" in run(folder).stderr
+    rows = ("ImageId,coil", "good/a.png,1", "good/b.png,1", "good/again.png,2", "crack/c.jpg,3")
+    (folder / "groups.csv").write_text("\n".join(rows))
+    grouped = run(folder, "--groups", "column:coil")
+    assert "in one part of the split, join +duplicates to the rule of --groups" in grouped.stderr
+    (folder / "groups.csv").write_text("ImageId,coil\ngood/a.png,1\ngood/again.png,1\n")
+    together = run(folder, "--groups", "column:coil")
+    assert "0 of them not in one group" in together.stderr
+    assert "in one part of the split" not in together.stderr
+
+
 def test_groups(folder: Path, run: Callable[..., Result]) -> None:
     (folder / "groups.csv").write_text("ImageId,coil\ngood/a.png,1\ngood/b.png,1\n")
     result = run(folder, "--groups", "column:coil", "--json")

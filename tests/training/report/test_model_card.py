@@ -12,6 +12,7 @@ import yaml
 from steelsight.models.card import Card
 from steelsight.training.recipe import Recipe
 from steelsight.training.report.model_card import model_card
+from steelsight.training.report.scores import HEADLINES
 from steelsight.training.run import RunResult, train_run
 
 Folder = Callable[..., Path]
@@ -39,14 +40,16 @@ def test_every_run_has_a_model_card_with_its_metrics(run: RunResult) -> None:
     assert text == model_card(run.card, run.metrics)
     front = _front(text)
     results = front["model-index"][0]["results"][0]
-    listed = {entry["type"]: entry["value"] for entry in results["metrics"]}
+    listed = {entry["name"]: entry["value"] for entry in results["metrics"]}
     test = run.metrics["test"]
+    assert front["license"] == "unknown"
     if "types" in test:
-        assert listed.get("auc") == (None if test["mean_auc"] is None else round(test["mean_auc"], 4))
+        mean = test["mean_auc"]
+        assert listed.get("mean AUC of the types") == (None if mean is None else round(mean, 4))
         assert all(name in text for name in test["types"])
         return
     for key in ("accuracy", "balanced_accuracy", "f1_weighted"):
-        assert listed[key] == round(test[key]["estimate"], 4)
+        assert listed[HEADLINES[key]] == round(test[key]["estimate"], 4)
         assert f"{test[key]['estimate']:.3f}" in text
     assert all(entry["name"] in text for entry in test["classes"])
     assert run.card.data_hash in text
@@ -126,5 +129,6 @@ def test_odd_names_do_not_break_the_tables(run: RunResult) -> None:
 
 
 def _metrics(text: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = _front(text)["model-index"][0]["results"][0]["metrics"]
+    index = _front(text).get("model-index")
+    found: list[dict[str, Any]] = [] if index is None else index[0]["results"][0]["metrics"]
     return found

@@ -121,6 +121,9 @@ def _print(report: DataReport, *, grouped: bool) -> None:
         print_line(description.unknown_twins)
     else:
         console.print(f"near-duplicates: {len(description.twins)} pairs, {parted} of them not in one group")
+    if parted:
+        rule = "join +duplicates to the rule of --groups" if grouped else "give --groups duplicates"
+        print_line(f"  to keep such pairs in one part of the split, {rule}")
     for pair in description.twins[:_PAIRS_SHOWN]:
         print_line(f"  {pair.left} ~ {pair.right} ({pair.correlation:.2f})")
     if description.contradictions:

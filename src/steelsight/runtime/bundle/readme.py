@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from steelsight.runtime.bundle.card import BundleCard
+from steelsight.runtime.bundle.readme_figures import (
+    adaptations_of,
+    figure_lines,
+    hub_lines,
+    interval_words,
+)
 
 __all__ = ["README_FILE", "bundle_readme"]
 
@@ -33,11 +39,7 @@ def bundle_readme(card: BundleCard) -> str:
     labels = "classes and masks" if source.get("mask_supervised") else "classes alone"
     size = f"{card.input.height}x{card.input.width} ({card.input.fit})"
     lines = [
-        "---",
-        "library_name: steelsight",
-        "pipeline_tag: image-classification",
-        "tags: [steel, surface-inspection, explainable-ai, onnx, openvino]",
-        "---",
+        *hub_lines(card),
         "",
         f"# {card.model}, {card.head} head, {card.precision}",
         "",
@@ -52,7 +54,8 @@ def bundle_readme(card: BundleCard) -> str:
         + _started_from(source),
         "",
         *_adaptations(card),
-        "## Agreement with the " + ("fitted head" if _entries(card) else "trained model"),
+        *figure_lines(card),
+        "## Agreement with the " + ("fitted head" if adaptations_of(card) else "trained model"),
         "",
         HEADER,
         "|---|---|---|---|---|---|---|---|---|",
@@ -88,13 +91,14 @@ def bundle_readme(card: BundleCard) -> str:
 
 def _outputs(card: BundleCard) -> str:
     """The graph's outputs in words."""
-    given = "logits, the signed Grad-CAM of each class, an embedding"
+    given = "logits, the signed Grad-CAM of each class"
     if card.graph.places is None:
-        return given
+        return f"{given} and an embedding"
     rows, columns = card.graph.places
     return (
-        f"{given}, and the evidence of its place head on a grid of {rows}x{columns} (`places`: log odds of "
-        "each class against no defect at that place, learnt from masks), in which regions are found"
+        f"{given}, an embedding, and the evidence of its place head on a grid of {rows}x{columns} (`places`: "
+        "log odds of each class against no defect at that place, learnt from masks), in which regions are "
+        "found"
     )
 
 
@@ -107,15 +111,9 @@ def _started_from(source: Mapping[str, Any]) -> str:
     return f" It started from the weights of run `{last.get('run')}` on `{last.get('data_name')}`."
 
 
-def _entries(card: BundleCard) -> list[dict[str, Any]]:
-    """The adaptations that led to this bundle, the first one first; see `steelsight adapt`."""
-    entries = card.source.get("adapted")
-    return [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
-
-
 def _adaptations(card: BundleCard) -> list[str]:
     lines = []
-    for entry in _entries(card):
+    for entry in adaptations_of(card):
         counts = ", ".join(f"{name} {count}" for name, count in entry["by_class"].items())
         several = f", {entry['several_types']} of several types" if entry["several_types"] else ""
         folders = " and ".join(f"`{folder['name']}`" for folder in entry["data"])
@@ -139,7 +137,7 @@ def _adaptations(card: BundleCard) -> list[str]:
             "| figure, by nested cross-validation | bundle before | new head | gain |",
             "|---|---|---|---|",
             *(
-                f"| {words} | {' | '.join(_interval(each[which]) for which in ('own', 'new', 'gain'))} |"
+                f"| {words} | {' | '.join(interval_words(each[which]) for which in ('own', 'new', 'gain'))} |"
                 for key, words in _FIGURES.items()
                 if (each := entry["cross_validated"].get(key))
             ),
@@ -158,7 +156,7 @@ def _maps_on_masks(found: dict[str, Any] | None) -> list[str]:
     if not found:
         return []
     rows = [
-        f"| {words} | {each['inside']} of {found['sheets']} | {_interval(each)} |"
+        f"| {words} | {each['inside']} of {found['sheets']} | {interval_words(each)} |"
         for key, words in _EVIDENCE.items()
         if (each := found[key])
     ]
@@ -171,12 +169,6 @@ def _maps_on_masks(found: dict[str, Any] | None) -> list[str]:
         *rows,
         "",
     ]
-
-
-def _interval(each: dict[str, Any]) -> str:
-    if each["low"] is None or each["low"] != each["low"]:
-        return f"{each['estimate']:.3f}"
-    return f"{each['estimate']:.3f} [{each['low']:.3f}, {each['high']:.3f}]"
 
 
 def _row(name: str, trial: dict[str, Any]) -> str:
@@ -222,12 +214,15 @@ def _temperature(card: BundleCard) -> str:
         if card.temperature != 1
         else "Temperature 1: none that was fitted is better on other sheets."
     )
-    if _entries(card):
+    if adaptations_of(card):
         return f"Temperature {card.temperature:.4g}, fitted on sheets left out of the fit."
     if "temperature_from" not in card.source:  # a bundle of an older version
         return words
+    of_run = f"{card.source['temperature']:.4g}"
+    if of_run == f"{card.temperature:.4g}":
+        return f"{words} `steelsight explain` on the run uses the same ({card.source['temperature_from']})."
     return (
-        f"{words} `steelsight explain` on the run uses {card.source['temperature']:.4g} "
+        f"{words} `steelsight explain` on the run uses {of_run} "
         f"({card.source['temperature_from']}), so its probabilities differ from those of this bundle; a "
         "temperature never changes which class is the most probable."
     )

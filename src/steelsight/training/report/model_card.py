@@ -5,13 +5,13 @@ Every figure comes from metrics.json; only the worst class and the worst confusi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from steelsight.evaluation.by_size import reliable_size
 from steelsight.models.card import Card
 from steelsight.models.catalog import find_model
+from steelsight.reports.hub_card import hub_head
 from steelsight.training.report.scores import HEADLINES
 
 __all__ = ["CARD_README", "model_card"]
@@ -55,32 +55,14 @@ def model_card(card: Card, metrics: Report, calibration: Report | None = None) -
 
 def _front(card: Card, metrics: Report) -> str:
     test = metrics.get("test") or {}
-    found = [
-        {"type": key, "name": HEADLINES[key], "value": round(test[key]["estimate"], 4)}
-        for key in HEADLINES
-        if key in test and test[key]["estimate"] is not None
-    ]
-    if "mean_auc" in test and test["mean_auc"] is not None:
-        found.append({"type": "auc", "name": "mean AUC of the types", "value": round(test["mean_auc"], 4)})
-    facts = {
-        "library_name": "steelsight",
-        "pipeline_tag": "image-classification",
-        "tags": ["steel", "surface-inspection", "explainable", card.model.name],
-        "model-index": [
-            {
-                "name": f"{card.model.name} on {card.data_name}",
-                "results": [
-                    {
-                        "task": {"type": "image-classification"},
-                        "dataset": {"type": "images", "name": card.data_name, "revision": card.data_hash},
-                        "metrics": found,
-                    }
-                ],
-            }
-        ],
-    }
-    lines = [f"{key}: {json.dumps(value)}" for key, value in facts.items()]
-    return "\n".join(["---", *lines, "---"])
+    figures = {key: test[key]["estimate"] for key in HEADLINES if key in test}
+    return hub_head(
+        f"{card.model.name} on {card.data_name}",
+        tags=(card.model.name,),
+        data_name=card.data_name,
+        data_hash=card.data_hash,
+        figures=figures | {"mean_auc": test.get("mean_auc")},
+    )
 
 
 def _head(card: Card) -> str:

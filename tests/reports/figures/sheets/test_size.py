@@ -42,6 +42,11 @@ def test_each_range_has_a_dot_a_bar_and_a_count():
     assert axes.get_title(loc="left") == "Recall"
 
 
+def test_a_range_of_one_area_and_one_sheet_is_named_so():
+    (axes,) = draw_recall_by_area([Row(5410.0, 5410.2, 1, Interval(1.0, 0.2, 1.0, 0.95))]).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["5,410\n1 sheet"]
+
+
 def test_the_law_is_dashed_beyond_the_largest_size():
     sizes = [100, 400, 1600]
     intervals = [Interval(0.7, 0.6, 0.8, 0.95)] * 3

@@ -52,14 +52,20 @@ def draw_recall_by_area(rows: Sequence[AreaRange], *, title: str = "") -> Figure
     dress(axes, grid="y")
     for place, row in enumerate(rows):
         _bar(axes, place, row.recall)
-    names = [f"{row.low_px:,.0f}–{row.high_px:,.0f}\n{row.sheets:,} sheets" for row in rows]
-    axes.set_xticks(range(len(rows)), names)
+    axes.set_xticks(range(len(rows)), [_range_words(row) for row in rows])
     axes.set(xlim=(-0.6, len(rows) - 0.4), ylim=(0, 1.03))
     axes.set_xlabel("area of the defect, pixels")
     axes.set_ylabel("recall")
     if title:
         title_axes(axes, title)
     return figure
+
+
+def _range_words(row: AreaRange) -> str:
+    """The areas of a range and its number of sheets; one area where the range has no width."""
+    low, high = f"{row.low_px:,.0f}", f"{row.high_px:,.0f}"
+    areas = low if low == high else f"{low}–{high}"
+    return f"{areas}\n{row.sheets:,} sheet" + "s" * (row.sheets != 1)
 
 
 def draw_learning_size(
