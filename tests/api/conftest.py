@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.adaptation.conftest import make_bundle, make_data
 
 import steelsight as ss
 from steelsight.sheets.synthetic import synth_spec, write_sheets
+
+__all__ = ["SETTINGS", "make_bundle", "make_data"]
 
 SETTINGS: Final[dict[str, Any]] = {
     "task": "multiclass",
