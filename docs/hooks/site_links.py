@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-__all__ = ["PROJECT", "project_pages", "site_markdown"]
+__all__ = ["GENERATED", "INDEX", "PROJECT", "project_pages", "site_markdown"]
 
 # Files beside `docs` that are pages of the site too.
 PROJECT: Final = {
@@ -16,6 +16,17 @@ PROJECT: Final = {
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changelog.md",
     "SECURITY.md": "project/security.md",
+}
+# Sections of the index of the reference that stand for generated pages. In the repository a link to such a
+# section leads there; on the site it leads to the page.
+INDEX: Final = "docs/reference/index.md"
+GENERATED: Final = {
+    "command-line": "reference/cli/index.md",
+    "recipe-keys": "reference/recipe.md",
+    "file-formats": "reference/formats.md",
+    "http-api": "reference/http.md",
+    "python-modules": "reference/python/api.md",
+    "error-messages": "reference/errors.md",
 }
 _LINK: Final = re.compile(r"(?P<bang>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 _ITEM: Final = re.compile(r"[-*] ")  # of a list
@@ -34,9 +45,9 @@ def site_markdown(text: str, *, source: str, page: str, root: Path) -> str:
 
     source  path of the file from the root of the repository
     page    path of its page from the root of the site
-    A link to a file that is a page, a picture or a table of the site leads there; a link to another file of
-    the repository becomes its text. A list below a line of text and what follows a comment get the empty line
-    that they need here.
+    A link to a file that is a page, a picture or a table of the site leads there; a link to a section of
+    `GENERATED` leads to its page; a link to another file of the repository becomes its text. A list below a
+    line of text and what follows a comment get the empty line that they need here.
     """
     changed = _outside_code(
         text, lambda line: _LINK.sub(lambda found: _link(found, source, page, root), line)
@@ -46,10 +57,12 @@ def site_markdown(text: str, *, source: str, page: str, root: Path) -> str:
 
 def _link(found: re.Match[str], source: str, page: str, root: Path) -> str:
     target, hash_, part = found["target"].partition("#")
-    if not target or ":" in target:
+    if ":" in target or not (target or source == INDEX):
         return found[0]
-    path = os.path.normpath(PurePosixPath(source).parent / target).replace(os.sep, "/")
+    path = os.path.normpath(PurePosixPath(source).parent / target).replace(os.sep, "/") if target else source
     place = PROJECT.get(path)
+    if path == INDEX and part in GENERATED:
+        place, hash_, part = GENERATED[part], "", ""
     if place is None and path.startswith("docs/"):
         place = path.removeprefix("docs/")
         if not (root / path).is_file():  # a generated page, or an error that the strict build reports

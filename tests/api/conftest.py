@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from matplotlib.figure import Figure
+from tests.adaptation.conftest import make_bundle, make_data
 
 import steelsight as ss
-from steelsight.reports.notebook import NotebookResult
 from steelsight.sheets.synthetic import synth_spec, write_sheets
+
+__all__ = ["SETTINGS", "make_bundle", "make_data"]
 
 SETTINGS: Final[dict[str, Any]] = {
     "task": "multiclass",
@@ -24,19 +24,6 @@ SETTINGS: Final[dict[str, Any]] = {
     "split__method": "stratified",
     "threads": 1,
 }
-
-
-def is_whole(result: NotebookResult) -> None:
-    """A result shows itself, and its numbers are JSON."""
-    assert json.loads(json.dumps(result.as_dict(), allow_nan=False)) == result.as_dict()
-    table = result.table()
-    assert all(len(row) == len(table.titles) for row in table.rows)
-    assert len(result.to_pandas()) == len(table.rows)
-    assert all(isinstance(figure, Figure) for figure in result.figures().values())
-    shown = result._repr_html_()
-    assert shown.startswith("<div><p><strong>")
-    assert shown.count("<img ") == len(result.figures())
-    assert "<script" not in shown
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tests.api.conftest import is_whole
+from tests.api.result_checks import check_result
 
 import steelsight as ss
 from steelsight.errors import BadBundle, GateRefused, ParityRefused
@@ -28,7 +28,7 @@ def keys(tmp_path):
 
 def test_engines_answer_as_the_source(exported):
     done = ss.verify_bundle(exported.bundle, threads=1)
-    is_whole(done)
+    check_result(done)
     assert done.passed
     done.check()
     assert [row[0] for row in done.table().rows] == [each.parity.engine for each in done.engines]
@@ -60,7 +60,7 @@ def test_a_signature_and_a_gate_are_asked_for(exported, keys, tmp_path):
 
 def test_what_a_bundle_holds():
     shown = ss.show_bundle("fast")
-    is_whole(shown)
+    check_result(shown)
     facts = dict(shown.table().rows)
     assert facts["classes"] == ", ".join(shown.card.class_names)
     assert facts["model"].endswith(f"id {shown.card.model_id}")

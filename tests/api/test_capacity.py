@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.api.conftest import is_whole
+from tests.api.result_checks import check_result
 
 import steelsight as ss
 from steelsight.errors import BadInput, BadRecipe
@@ -14,7 +14,7 @@ def test_a_measurement_with_a_plan(data, monkeypatch):
     monkeypatch.setattr(sizing, "ROUNDS", 1)
     monkeypatch.setattr(sizing, "SINGLE", 2)
     done = ss.bench(data=data / "train_images", rate=5.0, sheets=100, plan=2_000_000, node_cores=4)
-    is_whole(done)
+    check_result(done)
     assert done.cameras == int(done.planned_load * done.sheets_per_s / 5)
     assert done.plan.sheets_per_day == 2e6
     assert done.as_dict()["plan"]["sentences"] == list(done.sentences)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.api.conftest import is_whole
+from tests.api.result_checks import check_result
 
 import steelsight as ss
 from steelsight.errors import BadRecipe
@@ -13,7 +13,7 @@ from steelsight.training.recipe_files import RECIPES, load_recipe
 
 def test_every_network_has_a_row_and_its_layers():
     found = ss.list_models(height=64, width=400)
-    is_whole(found)
+    check_result(found)
     assert found.names == (*MODELS, *BACKBONES)
     assert [row[0] for row in found.summary().rows] == list(found.names)
     layers = found.to_pandas()
@@ -38,7 +38,7 @@ def test_a_network_or_setting_that_does_not_exist():
 
 def test_every_recipe_is_a_template(tmp_path):
     found = ss.list_recipes()
-    is_whole(found)
+    check_result(found)
     assert tuple(found.texts) == RECIPES
     (own := tmp_path / "own.toml").write_text(ss.list_recipes("study").texts["study"])
     assert load_recipe(own) == load_recipe("study")

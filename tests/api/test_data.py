@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.api.conftest import is_whole
+from tests.api.result_checks import check_result
 
 import steelsight as ss
 from steelsight.errors import BadOutput
@@ -13,7 +13,7 @@ def test_a_description_reads_every_sheet(data, tmp_path):
     counts = []
     opened = ss.open_data(data)
     report = opened.describe(out=tmp_path / "out", progress=lambda event: counts.append(event.done))
-    is_whole(report)
+    check_result(report)
     assert counts[-1] == 60
     assert {row[0]: row[1] for row in report.table().rows} == opened.counts
     assert report.page == tmp_path / "out" / "data.html"
@@ -41,7 +41,7 @@ def test_sheets_are_written_as_class_folders(data, tmp_path):
     report = ss.open_data(data).describe()
     counts = []
     converted = report.convert(tmp_path / "out", progress=lambda event: counts.append(event.done))
-    is_whole(converted)
+    check_result(converted)
     assert counts[-1] == 60
     assert converted.left_out == ()
     assert len(ss.open_data(converted.out).sheets.items) == 60

@@ -7,17 +7,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from tests.api.conftest import is_whole
+from tests.api.result_checks import check_result
 
 import steelsight as ss
+from steelsight.counterfactuals.pasting import counterfactual, removal
 from steelsight.errors import BadCheckpoint, BadData, BadInput, BadRecipe
 from steelsight.runs.evaluate import evaluate_run
+from steelsight.shortcuts.repair import evaluate as repair_evaluation
 
 QUICK = ["checks.sheets=1", "checks.steps=3", "checks.draws=1", "report.resamples=20", "report.repeats=1"]
 
 
 def test_a_run_shows_its_training(trained, data):
-    is_whole(trained)
+    check_result(trained)
     assert trained.class_names == ss.open_data(data).class_names
     assert set(trained.figures()) == {"learning_curves", "confusion"}
     assert trained.card.task == "multiclass"
@@ -35,7 +37,7 @@ def test_evaluation_is_that_of_the_room_below(trained, data, tmp_path):
     done = trained.evaluate(data, split="test", noise=0.15, out=tmp_path / "out")
     below = evaluate_run(trained.folder, data, part="test", noise_sigma=0.15, out=tmp_path / "below")
     assert done.metrics["report"] == below.metrics["report"]
-    is_whole(done)
+    check_result(done)
     assert done.confusion.sum() == done.metrics["report"]["sheets"] == trained.metrics["test"]["sheets"]
     assert {"confusion", "precision_recall"} <= set(done.figures())
     assert len(pd.read_parquet(done.predictions)) == 60
@@ -52,7 +54,7 @@ def test_evaluation_of_all_sheets_of_the_training_is_refused(trained, data, tmp_
 
 def test_calibration_changes_the_card(run, data):
     done = run.calibrate(data, split="test", risk=0.3)
-    is_whole(done)
+    check_result(done)
     assert done.temperature == run.card.temperature
     assert done.threshold == run.card.threshold
     assert done.statement in done._repr_html_().replace("&#34;", '"')
@@ -63,7 +65,7 @@ def test_calibration_changes_the_card(run, data):
 
 def test_comparison_with_itself_finds_no_difference(trained, run, data, tmp_path):
     done = ss.compare(trained, run.folder, data=data, split="test", out=tmp_path / "out")
-    is_whole(done)
+    check_result(done)
     accuracy = done.runs[1].against_first["accuracy"].difference
     assert (accuracy.estimate, done.runs[1].mcnemar.p_value) == (0, 1)
     assert (tmp_path / "out" / "compare.html").is_file()
@@ -83,7 +85,7 @@ def test_explained_files(trained, data, tmp_path):
     done = trained.explain(
         images, data=data, target=["none"], out=tmp_path, progress=lambda event: seen.append(event.done)
     )
-    is_whole(done)
+    check_result(done)
     assert seen == [2]
     assert all(path.is_file() for path in done.figure_files)
     assert [row["truth"] is not None for row in done.report["sheets"]] == [True, True]
@@ -93,7 +95,7 @@ def test_explained_files(trained, data, tmp_path):
 
 def test_wrong_verdicts(trained, data, tmp_path):
     done = trained.mistakes(data, split="test", most=1, out=tmp_path)
-    is_whole(done)
+    check_result(done)
     assert done.page.is_file()
     assert len(done.table().rows) == len(done.report["mistakes"])
 
@@ -108,7 +110,7 @@ def test_a_league_of_two_methods(trained, data, tmp_path):
         out=tmp_path,
         progress=lambda event: steps.append(event.kind),
     )
-    is_whole(done)
+    check_result(done)
     assert {row[0] for row in done.table().rows} == {"gradcam", "contrast"}
     assert {"stage", "note"} <= set(steps)
     standing = done.as_dict()["methods"]["gradcam"]
@@ -119,14 +121,14 @@ def test_a_league_of_two_methods(trained, data, tmp_path):
 
 def test_a_search_for_shortcuts(trained, data, tmp_path):
     done = trained.shortcuts(data, split="train", limit=20, segments="strips", out=tmp_path)
-    is_whole(done)
+    check_result(done)
     assert done.page.is_file()
     assert set(done.findings) <= {each["key"] for each in done.as_dict()["candidates"]}
 
 
 def test_the_proof_of_a_shortcut(trained, data, tmp_path):
     done = trained.prove(data, "stain", split="train", limit=3, out=tmp_path)
-    is_whole(done)
+    check_result(done)
     assert done.title == f"{done.report.proof.nuisance} → {done.report.proof.suspected_class}: {done.verdict}"
     assert done.page.is_file()
 
@@ -135,14 +137,51 @@ def test_a_gate_decides_every_clause(trained, data, tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text('[[shortcut]]\nnuisance = "stain"\nmost_excess = 0.02\ninconclusive = "fail"\n')
     done = trained.gate(data, policy, split="train", limit=3, out=tmp_path / "out")
-    is_whole(done)
+    check_result(done)
     assert [done.passed] == [row[2] for row in done.table().rows]
     assert (done.title == "the run may be released") is done.passed
 
 
+def test_a_repair_by_one_method(trained, data, tmp_path, monkeypatch):
+    for module in (counterfactual, removal, repair_evaluation):
+        monkeypatch.setattr(module, "RESAMPLES", 50)
+    events = []
+    done = trained.repair(
+        data,
+        "stain",
+        methods="paste",
+        epochs=1,
+        limit=5,
+        out=tmp_path / "out",
+        progress=lambda event: events.append(event.kind),
+    )
+    check_result(done)
+    assert done.page == tmp_path / "out" / "repair.html"
+    assert done.page.is_file()
+    assert [row[0] for row in done.table().rows] == ["before", "paste"]
+    numbers = done.as_dict()
+    assert (numbers["nuisance"], numbers["suspect"]) == ("stain", "none")
+    assert numbers["out"] == str(tmp_path / "out")
+    verdicts = [each["proof"]["verdict"] for each in (numbers["before"], *numbers["after"])]
+    assert done.to_pandas()["verdict"].tolist() == verdicts
+    chosen = numbers["chosen_run"]
+    assert done.best == (None if chosen is None else tmp_path / "out" / chosen)
+    assert not done.repaired  # five sheets are too few for a proof
+    assert ss.open_run(tmp_path / "out" / "paste").card.repair["cure"] == "paste"
+    assert {"start", "epoch", "note"} <= set(events)
+
+
+def test_a_repair_by_a_method_that_does_not_exist(trained, data, tmp_path):
+    with pytest.raises(BadInput, match=r"expected some of paste, balance, .*, got 'past'"):
+        trained.repair(data, "stain", methods="past", out=tmp_path / "out")
+    with pytest.raises(BadRecipe, match="--epochs: expected at least 1, got 0"):
+        trained.repair(data, "stain", epochs=0, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_confidence_scores(trained, data, tmp_path):
     done = trained.confidence(data, out=tmp_path)
-    is_whole(done)
+    check_result(done)
     assert done.page.is_file()
     assert set(done.certificates) <= {row[0] for row in done.table().rows}
 
@@ -156,33 +195,33 @@ def test_robustness(trained, data, tmp_path):
         out=tmp_path,
         progress=lambda event: seen.append((event.done, event.total)),
     )
-    is_whole(done)
+    check_result(done)
     assert seen[-1] == (len(done.lines), len(done.lines))
     assert done.page.is_file()
 
 
 def test_what_layers_separate(trained, data, tmp_path):
     done = trained.layers(data, layers="features.0", controls="random", tsne=0, resamples=20, out=tmp_path)
-    is_whole(done)
+    check_result(done)
     assert {row[1] for row in done.table().rows} == set(done.report.found.nets)
     assert done.page.is_file()
 
 
 def test_neurons(trained, data, tmp_path):
     done = trained.neurons(data, layer="features.0", count=1, form="plain", steps=2, out=tmp_path)
-    is_whole(done)
+    check_result(done)
     assert done.table().rows[0][3] == 1
     assert done.page.is_file()
 
 
 def test_weights_of_itself_change_nothing(trained, data, tmp_path):
     done = trained.transplant(trained, data, split="test", controls=[], resamples=20, out=tmp_path)
-    is_whole(done)
+    check_result(done)
     assert done.page.is_file()
 
 
 def test_an_exported_bundle(exported):
-    is_whole(exported)
+    check_result(exported)
     assert exported.load().bundle.card.model_id == exported.model_id
     assert exported.as_dict()["card"]["precision"] == "f32"
     assert exported.table().rows[0][-1] == "passed"
@@ -190,7 +229,7 @@ def test_an_exported_bundle(exported):
 
 def test_an_open_data_folder_shows_its_classes(data, tmp_path):
     opened = ss.open_data(data)
-    is_whole(opened)
+    check_result(opened)
     assert sum(opened.counts.values()) == len(opened.to_pandas()) == 60
     assert (opened.layout, opened.rejections) == ("severstal", ())
     with pytest.raises(BadData, match="expected a DATA folder"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.api.conftest import is_whole
+from tests.api.result_checks import check_result
 
 import steelsight as ss
 from steelsight.api.stored_runs import check_removable
@@ -12,7 +12,7 @@ from steelsight.errors import BadInput
 
 def test_runs_are_found_with_their_figures(trained):
     found = ss.list_runs(trained.folder.parent)
-    is_whole(found)
+    check_result(found)
     assert found.folders == (trained.folder,)
     assert found.unreadable == ()
     frame = found.to_pandas()
@@ -27,13 +27,13 @@ def test_runs_are_found_with_their_figures(trained):
 
 def test_a_folder_without_runs(tmp_path):
     found = ss.list_runs(tmp_path)
-    is_whole(found)
+    check_result(found)
     assert found.title == f"0 RUN folders in {tmp_path}"
 
 
 def test_what_one_run_says_of_itself(trained, tmp_path):
     shown = ss.show_run(trained.folder)
-    is_whole(shown)
+    check_result(shown)
     assert shown.state == "finished"
     assert shown.as_dict()["class_names"] == list(trained.class_names)
     assert "accuracy" in dict(shown.table().rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.api.conftest import is_whole
+from tests.api.result_checks import check_result
 
 import steelsight as ss
 from steelsight.errors import BadRecipe
@@ -22,7 +22,7 @@ def test_the_study_with_one_network(data, tmp_path, monkeypatch):
         settings=["input.height=48", "input.width=64"],
         progress=lambda event: kinds.append(event.kind),
     )
-    is_whole(done)
+    check_result(done)
     assert done.page == tmp_path / "report.html"
     assert done.page.is_file()
     (row,) = done.table().rows

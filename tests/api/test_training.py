@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
+from tests.api.result_checks import check_result
 
 import steelsight as ss
 from steelsight.errors import BadCheckpoint, BadInput, BadRecipe
@@ -183,3 +185,34 @@ def test_training_on_every_sheet(little, tmp_path):
     assert run.metrics["data"]["parts"]["train"] == 24
     assert validated.folder == tmp_path / "all" / "folds"
     assert validated.metrics["pooled"]["sheets"] == 24
+
+
+def test_a_label_curve(little, tmp_path):
+    notes = []
+    done = ss.label_curve(
+        little,
+        out=tmp_path / "curve",
+        shares=(0.4, 0.7, 1.0),
+        progress=lambda event: notes.append(event.message) if event.kind == "note" else None,
+        **{**SMALL, "max_epochs": 1},
+    )
+    check_result(done)
+    assert (done.folder, done.page) == (tmp_path / "curve", tmp_path / "curve" / "curve.html")
+    assert done.page.is_file()
+    assert done.as_dict() == json.loads((tmp_path / "curve" / "curve.json").read_text())
+    frame = done.to_pandas()
+    assert frame["share"].tolist() == [0.4, 0.7, 1.0]
+    assert frame["balanced accuracy"][2] == done.numbers["rows"][2]["balanced_accuracy"]["estimate"]
+    for share, sheets in zip((400, 700, 1000), frame["sheets"], strict=True):
+        run = ss.open_run(done.folder / f"share-{share:04d}")
+        assert run.metrics["data"]["parts"]["train"] == sheets
+    assert done.title == " ".join(done.lines)
+    assert "the gain from twice as many labels" in done.lines[0]
+    for name in ("share 0.4", "share 0.7", "share 1"):
+        assert any(name in note for note in notes)
+
+
+def test_a_label_curve_needs_three_shares(little, tmp_path):
+    with pytest.raises(BadInput, match="expected at least three different shares"):
+        ss.label_curve(little, out=tmp_path / "curve", shares=(0.5, 1.0), **SMALL)
+    assert not (tmp_path / "curve").exists()

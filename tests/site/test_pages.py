@@ -15,6 +15,7 @@ from site_keys import comments_of, reasons_of, values_of
 from site_links import site_markdown
 from site_python import MODULES
 from site_recipe import recipe_page
+from site_tables import titled_cells
 from site_text import code, escape, table
 
 from steelsight.training.recipe import Recipe
@@ -131,6 +132,16 @@ def test_text_is_shown_as_it_is():
     assert code("a|b<c>") == "<code>a&#124;b&lt;c&gt;</code>"
     assert html.unescape(code("`*_[]{}\\")) == "<code>`*_[]{}\\</code>"
     assert table(("a",), []) == ""
+
+
+def test_cells_of_a_table_know_their_column():
+    head = '<table>\n<thead>\n<tr>\n<th>key</th>\n<th>in <code>a</code> "b"</th>\n</tr>\n</thead>\n<tbody>'
+    rows = '\n<tr>\n<td><code>x</code></td>\n<td style="text-align: left;"></td>\n</tr>\n'
+    shown = titled_cells(f"<p>a</p>{head}{rows}</tbody>\n</table><td>")
+    assert shown.startswith(f"<p>a</p>{head}\n<tr>\n")
+    assert '<td data-title="key"><code>x</code></td>' in shown
+    assert '<td data-title="in a &quot;b&quot;" style="text-align: left;"></td>' in shown
+    assert shown.endswith("<td>")  # outside a table
 
 
 def test_values_are_read_from_a_schema():

@@ -113,3 +113,13 @@ def test_search_knows_the_reference(site):
     index = (site / "search" / "search_index.js").read_text(encoding="utf-8")
     assert "learning_rate" in index
     assert "BadAnnotation" in index
+
+
+def test_cells_of_the_reference_have_titles_and_the_search_has_a_name(site):
+    page = (site / "reference" / "recipe.html").read_text(encoding="utf-8")
+    cells = re.findall(r"<td\b[^>]*>", page)
+    assert len(cells) > 100
+    assert all("data-title=" in cell for cell in cells)
+    assert 'role="dialog" aria-label="Search"' in page
+    results = (site / "results" / "training.html").read_text(encoding="utf-8")
+    assert "data-title=" not in results  # tables of figures stay tables

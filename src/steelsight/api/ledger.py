@@ -17,10 +17,10 @@ from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
     from steelsight.adaptation.reviews.options import ReviewExportOptions
+    from steelsight.api.exported_reviews import ReviewExportResult
     from steelsight.api.results.coils import CoilComparisonResult, CoilDefectsResult, CoilRepeatsResult
     from steelsight.api.results.ledger import VerdictRows, VerificationResult
     from steelsight.api.results.quality import QualityResult
-    from steelsight.api.results.reviews import ReviewExportResult
     from steelsight.coils.rolls import Roll
     from steelsight.coils.settings import RepeatSettings
     from steelsight.ledger.database.open import Ledger
@@ -122,7 +122,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         """
         from steelsight.adaptation.reviews.export import export_reviews
         from steelsight.adaptation.reviews.options import ReviewExportOptions
-        from steelsight.api.results.reviews import ReviewExportResult
+        from steelsight.api.exported_reviews import ReviewExportResult
         from steelsight.ledger.images.store import ImageStore
 
         if "://" not in str(images) and not Path(images).is_dir():

@@ -12,7 +12,7 @@ from typing import Any, Final
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-__all__ = ["Events", "Sender"]
+__all__ = ["EventSender", "Events"]
 
 _PICKLE: Final = 5  # protocol
 
@@ -49,7 +49,7 @@ class Events:
         ray.kill(self.actor)
 
 
-class Sender:
+class EventSender:
     """Sends the events of a task, from its worker."""
 
     def __init__(self, index: int, actor: Any) -> None:

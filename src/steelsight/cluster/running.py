@@ -24,7 +24,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from steelsight.cluster.checked_nodes import CheckedNodes
 from steelsight.cluster.checks import Expected, NodeReport, not_installed
-from steelsight.cluster.events import Events, Sender
+from steelsight.cluster.events import Events, EventSender
 from steelsight.cluster.nodes import cores_by_node
 from steelsight.cluster.packing import Packed, pack, unpack
 from steelsight.cluster.refusals import MOST_DEATHS, Say, last_line, silent
@@ -200,7 +200,7 @@ def _perform(packed: Packed, index: int, events: Any, folder: str) -> TaskResult
     """
     if Path(folder).is_dir():
         os.chdir(folder)
-    sender = Sender(index, events)
+    sender = EventSender(index, events)
     try:
         function, shared, tasks = unpack(packed)
         return TaskResult(function(shared, tasks[index], sender))
