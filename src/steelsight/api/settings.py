@@ -228,6 +228,7 @@ class ExportSettings(TypedDict, total=False):
     delta: float
     probes: int
     seed: int
+    license: str
 
 
 class AdaptSettings(TypedDict, total=False):
