@@ -43,7 +43,7 @@ Settings: [The service](../service.md#settings).
 | `probes.npz` | probe sheets with the answers that `bundle verify` compares |
 | `familiarity.npz` | class means and whitening of the training sheets |
 | `seen.npz` | hashes of the sheets that the network has learnt from |
-| `README.md` | the card for people, and for the [Hugging Face hub](../guides/other-programs.md#on-the-hugging-face-hub) |
+| `README.md` | the card for people, and for the [hub](../guides/other-programs.md#on-the-hugging-face-hub) |
 
 """
 # Module of each format, with the title of its part of the page.

@@ -54,6 +54,20 @@ def test_a_port_where_something_else_listens_is_told_soon(answer, monkeypatch):
         accepted.result().close()
 
 
+def test_a_head_whose_node_has_ended_or_that_wants_a_token_is_told(monkeypatch):
+    def init(**options):
+        raise ConnectionError("ray client connection timeout")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(connect_module, "_try_port", lambda address, name: ("10.0.0.1", 6379))
+    monkeypatch.setattr(connect_module, "_is_on_loopback", lambda host, port: False)
+    with (
+        pytest.raises(BadCluster, match=r"the node there has ended .*`ray status`.*RAY_AUTH_MODE=token"),
+        connect("10.0.0.1:6379"),
+    ):
+        pytest.fail("connected")
+
+
 def test_auto_without_a_cluster_names_how_to_start_one(monkeypatch):
     def init(**options):
         raise ConnectionError("Could not find any running Ray instance.")

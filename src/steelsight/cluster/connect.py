@@ -53,7 +53,7 @@ def connect(address: str) -> Iterator[None]:
             stack.enter_context(_loopback_alone())
         if address == LOCAL:
             stack.enter_context(_own_token())
-        _begin(address)
+        _begin(address, found=found is not None)
     try:
         with notice_of_sudden_exit():
             yield
@@ -155,7 +155,11 @@ def _loopback_alone() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before
 
 
-def _begin(address: str) -> None:
+def _begin(address: str, *, found: bool) -> None:
+    """Connect to a cluster, or start Ray on this machine.
+
+    found  whether a head answers at the address; no matter for LOCAL
+    """
     logging.getLogger("ray").setLevel(logging.ERROR)
     options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:
@@ -164,9 +168,18 @@ def _begin(address: str) -> None:
     try:
         ray.init(**options)
     except ConnectionError as error:
-        advice = "start one with `ray start --head`, or use --ray local" if address == AUTO else "check it"
-        advice += "; a cluster with a token wants it here too (RAY_AUTH_MODE=token, `ray get-auth-token`)"
-        raise BadCluster(f"--ray {address}: no Ray cluster answers there; {advice}") from error
+        if address == LOCAL:
+            raise BadCluster(f"--ray {address}: {_reason(error)}") from error
+        if not found:
+            raise BadCluster(
+                f"--ray {address}: no Ray cluster answers; start one with `ray start --head`, or use "
+                "--ray local"
+            ) from error
+        raise BadCluster(
+            f"--ray {address}: the head's port answers, and Ray does not connect: the node there has ended "
+            "(see `ray status` on it, and start it anew), or it wants its token here too (RAY_AUTH_MODE=token, "
+            "`ray get-auth-token`)"
+        ) from error
     except (RayError, RuntimeError, ValueError, OSError) as error:
         raise BadCluster(f"--ray {address}: {_reason(error)}") from error
     except Exception as error:

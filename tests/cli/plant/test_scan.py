@@ -71,6 +71,23 @@ def test_bad_images_end_with_2_and_are_named(plant, tmp_path):
     assert "set aside: 1, with reasons in" in done.stderr
 
 
+def test_what_is_not_scanned_is_named_with_its_reason(plant, tmp_path):
+    for number in range(7):
+        folder = tmp_path / f"in/{number}"
+        folder.mkdir(parents=True)
+        (folder / "note.txt").write_text("x")
+        Image.new("L", (96, 64), number).save(folder / "a.png")
+    done = run(plant / "bundle", tmp_path / "in/0", "--out", tmp_path / "one", "--json")
+    (line,) = [line for line in done.stderr.splitlines() if "not scanned" in line]
+    assert "1 file(s) ending in .txt" in line
+    (named,) = json.loads(done.stdout.splitlines()[-1])["passed_over_named"]
+    assert named in line
+    done = run(plant / "bundle", *sorted((tmp_path / "in").iterdir()), "--out", tmp_path / "all")
+    lines = [line for line in done.stderr.splitlines() if "not scanned" in line]
+    assert len(lines) == 6
+    assert "not scanned: 2 more places, with reasons in" in lines[-1]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

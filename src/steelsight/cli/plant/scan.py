@@ -185,8 +185,11 @@ def _print(done: ScanResult) -> None:
             f"  {len(report.later):,} files came after the plan was made and are not part of it: {named}"
         )
     if report.passed_over:
-        reasons = on_one_line(str(report.out / "summary.json"))
-        print_line(f"  not scanned: {report.passed_over:,} places, with reasons in {reasons}")
+        for line in report.passed_over_named:
+            print_line(f"  not scanned: {line}")
+        if more := report.passed_over - len(report.passed_over_named):
+            reasons = on_one_line(str(report.out / "summary.json"))
+            print_line(f"  not scanned: {more:,} more places, with reasons in {reasons}")
     if report.partitions is not None:
         unmatched = report.partitions.unmatched
         words = f"; {unmatched:,} sheets have names that do not match" if unmatched else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from steelsight.errors import BadInput
+from steelsight.names import on_one_line
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Engine, open_engine
 from steelsight.runtime.scan.job import FinishedPart, RunParts, ScanJob
@@ -40,10 +41,10 @@ from steelsight.runtime.scan.planning import PlannedScan, make_plan, missing_par
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.runtime.scan.workers import run_parts as run_in_processes
 
-__all__ = ["ReportProgress", "ScanReport", "cores", "save_certificate", "scan"]
+__all__ = ["ReportProgress", "ScanReport", "cores", "name_reasons", "save_certificate", "scan"]
 
 ReportProgress = Callable[[int, int], None]  # sheets done, sheets in all
-NAMED = 5  # late files whose names the JSON report lists
+NAMED = 5  # late files, and places that are not scanned, that the JSON report names
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class ScanReport:
     transient: int  # sheets with a reason that may pass, such as `missing`; the same scan tries them again
     later: tuple[str, ...]  # files that came after the plan was made; they are not scanned
     passed_over: int  # places with files that are not images
+    passed_over_named: tuple[str, ...]  # the first of them, each with its reason
     partitions: Partitions | None  # None = rows are not written by day and coil
     seconds: float  # of scanning and writing, without listing and report
     engine: str
@@ -75,6 +77,7 @@ class ScanReport:
             "later": len(self.later),
             "later_names": list(self.later[:NAMED]),
             "passed_over": self.passed_over,
+            "passed_over_named": list(self.passed_over_named),
             "partitions": None if self.partitions is None else self.partitions.as_dict(),
             "seconds": round(self.seconds, 3),
             "sheets_per_s": round(self.scanned / self.seconds, 1) if self.scanned and self.seconds else None,
@@ -143,11 +146,17 @@ def scan(
         transient=summary.transient,
         later=planned.later,
         passed_over=len(planned.facts["passed_over"]),
+        passed_over_named=name_reasons(planned.facts["passed_over"]),
         partitions=partitions,
         seconds=seconds,
         engine=engine.about,
         page=output.place / REPORT if options.page else None,
     )
+
+
+def name_reasons(passed_over: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """The first places that are not scanned, each as `NAME: REASON` on one line."""
+    return tuple(on_one_line(f"{each['name']}: {each['reason']}") for each in passed_over[:NAMED])
 
 
 def save_certificate(

@@ -19,7 +19,7 @@ from steelsight.runtime.scan.part_scanner import PartScanner
 from steelsight.runtime.scan.parts import VERDICTS, PartRows, part_path, read_part, write_part
 from steelsight.runtime.scan.plan import PART
 from steelsight.runtime.scan.retry import TRANSIENT
-from steelsight.runtime.scan.run import ReportProgress, ScanReport, save_certificate
+from steelsight.runtime.scan.run import ReportProgress, ScanReport, name_reasons, save_certificate
 from steelsight.runtime.scan.sources import PlannedSheet, absolute
 from steelsight.runtime.scan.summary import ScanSummary, summarise, write_summary
 from steelsight.sheets.images.image_file import unreadable
@@ -91,6 +91,7 @@ def watch(
         transient=summary.transient,
         later=(),
         passed_over=len(passed_over),
+        passed_over_named=name_reasons(passed_over),
         partitions=None,
         seconds=seconds,
         engine=engine.about,
