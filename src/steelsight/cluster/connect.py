@@ -177,7 +177,7 @@ def _begin(address: str, *, found: bool) -> None:
             ) from error
         raise BadCluster(
             f"--ray {address}: the head's port answers, and Ray does not connect: the node there has ended "
-            "(see `ray status` on it, and start it anew), or it wants its token here too (RAY_AUTH_MODE=token, "
+            "(see `ray status` on it; start it anew), or it wants its token here too (RAY_AUTH_MODE=token, "
             "`ray get-auth-token`)"
         ) from error
     except (RayError, RuntimeError, ValueError, OSError) as error:
