@@ -168,12 +168,13 @@ class Running:
 
     def _prepare_workers(self) -> list[Any]:
         """Let workers import what the tasks need while the nodes are checked, which is one process a node."""
-        prepare = ray.remote(_prepare).options(num_cpus=0, max_retries=0)
+        prepare = ray.remote(_prepare)
         references, wanted = [], len(self.waiting)
         for node, cores in cores_by_node().items():
             room = min(cores // self.cores, wanted)
             wanted -= room
-            there = prepare.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+            here = NodeAffinitySchedulingStrategy(node, soft=False)
+            there = prepare.options(num_cpus=0, max_retries=0, scheduling_strategy=here)
             references += [there.remote(self.packed) for _ in range(room - 1)]
         return references
 
