@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steelsight.cluster.executor import RayExecutor
-from steelsight.errors import BadData, BadInput, WorkIncomplete
-from steelsight.executor import LocalExecutor, Work
+ray = pytest.importorskip("ray", reason="the extra [cluster] is not installed")
+
+from steelsight.cluster import running as running_module  # noqa: E402
+from steelsight.cluster.checked_nodes import expect_of_nodes  # noqa: E402
+from steelsight.cluster.executor import RayExecutor  # noqa: E402
+from steelsight.cluster.nodes import cores_by_node  # noqa: E402
+from steelsight.cluster.running import Running  # noqa: E402
+from steelsight.errors import BadData, BadInput, WorkIncomplete  # noqa: E402
+from steelsight.executor import LocalExecutor, Work  # noqa: E402
 
 
 @pytest.fixture
@@ -37,6 +43,17 @@ def test_results_and_events_are_those_of_tasks_done_here(tasks, tmp_path):
     here = list(LocalExecutor().run(work, lambda index, event: local[index].append(event)))
     assert [index for index, _ in here] == list(range(5))
     assert local == heard
+
+
+@pytest.mark.parametrize(("count", "cores", "prepared"), [(1, 1, 0), (2, 1, 1), (50, 1, 2), (50, 2, 0)])
+def test_workers_are_prepared_while_their_node_is_checked(tasks, monkeypatch, count, cores, prepared):
+    """The check is a worker too; no more than tasks, nor than fit on the cores."""
+    node = next(iter(cores_by_node()))
+    monkeypatch.setattr(running_module, "cores_by_node", lambda: {node: 3})
+    names = [f"task {number}" for number in range(count)]
+    work = Work(tasks.where, None, names, names, cores=cores)
+    with expect_of_nodes((), (), work.facts) as expected, Running(work, expected) as running:
+        assert ray.get(running.preparing) == [None] * prepared
 
 
 def test_large_arrays_are_shared_and_small_ones_are_a_tasks_own(tasks, tmp_path):
