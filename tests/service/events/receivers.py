@@ -97,6 +97,11 @@ def receiving(answer=200, port=0, tls=None):
         protocol_version = "HTTP/1.1"
         timeout = LONG_S
 
+        def setup(self):
+            super().setup()
+            if tls is not None:  # here, in a thread of its own: a client may stay and say nothing
+                self.request.do_handshake()
+
         def do_POST(self):
             length = int(self.headers["content-length"])
             body = self.rfile.read(length)
@@ -128,7 +133,7 @@ def receiving(answer=200, port=0, tls=None):
 
     server = Server(("127.0.0.1", port), Handler)
     if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     receiver.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
