@@ -14,6 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 licences = importlib.import_module("release_licences")
 sbom = importlib.import_module("release_sbom")
 environments = importlib.import_module("release_environments")
+check = importlib.import_module("release_check")
 Grade = licences.Grade
 
 
@@ -153,3 +154,19 @@ def test_the_lowest_releases_are_those_of_the_metadata() -> None:
     requirement = environments.Requirement
     lines = environments.lowest([requirement("numpy>=2.0"), requirement("pillow>=11,<13")])
     assert lines == ["numpy==2.0.*", "pillow==11.*"]
+
+
+def test_a_page_of_figures_keeps_what_others_wrote_below_them(tmp_path: Path) -> None:
+    page = tmp_path / "licences.md"
+    assert check.further_sections(page) == ""
+    listed = [licences.Package("good", "1.0", "MIT", Grade.PERMISSIVE, ("core",))]
+    check.write_licences(listed, page)
+    first = page.read_text()
+    assert "| good | 1.0 | MIT | permissive | core |" in first
+    page.write_text(first + "\n## As a new user\n\nA trial.\n\n### Of it\n")
+    check.write_licences([], page)
+    second = page.read_text()
+    assert "| good |" not in second
+    assert second.endswith("|---|---|---|---|---|\n\n## As a new user\n\nA trial.\n\n### Of it\n")
+    check.write_licences([], page)
+    assert page.read_text() == second

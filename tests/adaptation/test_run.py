@@ -57,6 +57,17 @@ def test_the_card_keeps_the_history(make_bundle: Make, make_data: Make, tmp_path
     assert f"36 labelled sheets of `DATA` (none 14, bar 12, block 10), in {36} groups" in words
 
 
+@pytest.mark.parametrize(("own", "stated"), [(None, "mit"), ("cc-by-4.0", "cc-by-4.0")])
+def test_the_licence_is_that_of_the_bundle_unless_another_is_named(
+    make_bundle: Make, make_data: Make, tmp_path: Path, own: str | None, stated: str
+) -> None:
+    given = replace(QUICK, license=own)
+    adapt_bundle(make_bundle(source={"license": "mit"}), make_data(COUNTS), tmp_path / "new", given)
+    assert f'license: "{stated}"' in (tmp_path / "new" / "README.md").read_text()
+    with pytest.raises(BadRecipe, match="--license: expected an identifier"):
+        AdaptOptions(license="all rights reserved")
+
+
 def test_the_card_keeps_the_folds_that_were_used(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
     """Three blocks give three folds, whatever was asked for."""
     options = AdaptOptions(folds=5, repeats=1)

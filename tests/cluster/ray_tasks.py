@@ -46,6 +46,18 @@ def wait_at_first(folder, task, send):
     return "done"
 
 
+def kill_keeper(shared, task, send):
+    """Kill the process that keeps the events, between two events; returns how many were killed."""
+    send("before")
+    raylet = os.getppid()
+    beside = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
+    keepers = [each for each in beside if Path(f"/proc/{each}/cmdline").read_bytes().startswith(b"ray::_Kept")]
+    for each in keepers:
+        os.kill(int(each), signal.SIGKILL)
+    send("after")
+    return len(keepers)
+
+
 def where(shared, task, send):
     """The node of the task, after a second in which others begin."""
     import ray

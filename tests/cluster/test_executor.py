@@ -77,6 +77,13 @@ def test_a_task_whose_worker_dies_is_done_again(tasks, tmp_path):
     assert "2 of 3 times; it continues from what it has written" in said[1]
 
 
+def test_the_process_that_keeps_events_is_replaced_when_it_dies(tasks):
+    heard: list[str] = []
+    work = Work(tasks.kill_keeper, None, ["a"], ["first"])
+    assert dict(RayExecutor().run(work, lambda _, event: heard.append(event))) == {0: 1}
+    assert heard[-1] == "after"
+
+
 def test_a_task_that_kills_three_workers_is_named_when_the_others_are_done(tasks, tmp_path):
     said: list[str] = []
     work = Work(tasks.die, (str(tmp_path), {"a": 9}), ["a", "b", "c"], ["first", "second", "third"])

@@ -341,20 +341,23 @@ def test_a_scan_whose_cluster_ends_is_told_and_goes_on_here(make_bundle, folder,
     arguments = {"include_dashboard": False, "node_ip_address": NODE_IP, "env_vars": environment}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **arguments})
     out = tmp_path / "local"
-    code = "from steelsight.runtime.scan import run; run.PART = 4; from steelsight.cli import main; main()"
-    command = [
-        "scan",
-        make_bundle(),
-        folder,
-        "--out",
-        out,
-        "--engine",
-        "onnxruntime",
-        "--ray",
-        cluster.address,
-    ]
+    driver = command_begun([make_bundle(), folder, "--out", out, "--ray", cluster.address], out)
+    cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    _, told = driver.communicate(timeout=300)
+    assert driver.returncode
+    assert "the Ray node of this machine ended" in " ".join(told.split())
+    assert local()
+    assert len(list(out.glob("verdicts/*.parquet"))) == PARTS
+
+
+def command_begun(arguments, out):
+    """`steelsight scan` in a process of its own that has written a part."""
+    code = (
+        f"from steelsight.runtime.scan import run; run.PART = {PER_PART}\n"
+        "from steelsight.cli import main; main()"
+    )
     driver = subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, command)],
+        [sys.executable, "-c", code, "scan", *map(str, arguments), "--engine", "onnxruntime"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -363,9 +366,19 @@ def test_a_scan_whose_cluster_ends_is_told_and_goes_on_here(make_bundle, folder,
     while not list(out.glob("verdicts/*.parquet")):
         assert driver.poll() is None, driver.communicate()
         time.sleep(0.01)
-    cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False, wait=True)
+    return driver
+
+
+def test_a_command_that_is_stopped_says_how_to_go_on(
+    nodes, ray_head, scan, local, make_bundle, folder, tmp_path
+):
+    for node in nodes:
+        node.have("slow")
+    out = tmp_path / "out"
+    driver = command_begun([make_bundle(), folder, "--out", out, "--ray", ray_head.address], out)
+    driver.send_signal(signal.SIGTERM)
     _, told = driver.communicate(timeout=300)
-    assert driver.returncode
-    assert "the Ray node of this machine ended" in " ".join(told.split())
-    assert local()
-    assert len(list(out.glob("verdicts/*.parquet"))) == PARTS
+    assert driver.returncode == 130
+    assert " ".join(told.split()) == f"stopped; every part in {out} is whole; the same command goes on"
+    scan()
+    assert bytes_of(out) == local()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steelsight.options import option
+from steelsight.reports.hub_card import check_license
 from steelsight.sheets.options import DataOptions
 
 __all__ = ["AdaptOptions"]
@@ -44,4 +45,14 @@ class AdaptOptions(DataOptions):
     probes: int = option(
         24, help="Labelled sheets carried in the bundle for `bundle verify`; 0 = none.", min=0
     )
+    license: str | None = option(
+        None,
+        help="Licence of the adapted model by its identifier on the Hugging Face hub; default: the bundle's.",
+        metavar="ID",
+    )
     seed: int = option(0, help="Seed of folds and intervals.", min=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.license is not None:
+            check_license(self.license)

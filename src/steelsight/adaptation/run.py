@@ -290,6 +290,8 @@ def _finish(
     earlier = source.get("adapted")
     entry = _history(opened, fitted, sample, options)
     source["adapted"] = [*(earlier if isinstance(earlier, list) else []), entry]
+    if options.license is not None:
+        source["license"] = options.license
     usual = None
     if sample is not None and outputs is not None:
         usual = _usual(draft.model_copy(update=facts), fitted, sample[0], outputs).model_dump()

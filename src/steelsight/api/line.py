@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelsight.errors import BadInput
+from steelsight.interrupting import interrupted_by_sigterm
 
 if TYPE_CHECKING:
     from steelsight.ledger.chain.draws import AuditPlan
@@ -103,7 +102,7 @@ def _run(
 
     running = Line(recorder=recorder, **settings)
     try:
-        with _interrupted_by_sigterm():
+        with interrupted_by_sigterm():
             running.run(_open_source(source, arriving, running, report))
     except KeyboardInterrupt:
         report("stopped; every sheet that was judged is in the ledger or in the spool")
@@ -114,19 +113,6 @@ def _run(
             words += f"; latency p50 {found['latency_p50_ms']:.0f} ms, p99 {found['latency_p99_ms']:.0f} ms"
         report(words)
     return running.report
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM, by which services are stopped, ends the line as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _open_source(source: str, arriving: ArrivalOptions, running: Line, report: Report) -> Source:

@@ -245,6 +245,7 @@ class AdaptSettings(TypedDict, total=False):
     risk: float
     delta: float
     probes: int
+    license: str | None
     seed: int
 
 

@@ -20,6 +20,7 @@ from ray.exceptions import RayError
 from steelsight.cluster.address import AUTO, LOCAL, check_address, is_head
 from steelsight.cluster.exit_notice import notice_of_sudden_exit
 from steelsight.errors import BadCluster
+from steelsight.interrupting import interrupted_by_sigterm
 
 __all__ = ["connect"]
 
@@ -35,7 +36,7 @@ _HEADER_BYTES: Final = 9  # of a frame; the fourth one is its type
 
 @contextmanager
 def connect(address: str) -> Iterator[None]:
-    """Be connected to a cluster while the block runs.
+    """Be connected to a cluster while the block runs; SIGTERM then ends it as Ctrl-C does.
 
     address  auto, local, or HOST:PORT of the cluster's head
     raises   BadCluster where there is none, or it has another Ray or Python
@@ -55,7 +56,8 @@ def connect(address: str) -> Iterator[None]:
             stack.enter_context(_own_token())
         _begin(address, found=found is not None)
     try:
-        with notice_of_sudden_exit():
+        # Ray's own handler, which is replaced here, prints a stack trace.
+        with notice_of_sudden_exit(), interrupted_by_sigterm():
             yield
     finally:
         ray.shutdown()

@@ -34,11 +34,15 @@ class _Kept:
 
 
 class Events:
-    """The events that have come to this computer; `end` ends the actor that keeps them."""
+    """The events that have come to this computer; `end` ends the actor that keeps them.
+
+    Where its process is killed, Ray starts it anew: the events that it had are lost, the tasks go on.
+    """
 
     def __init__(self) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        self.actor: Any = ray.remote(_Kept).options(num_cpus=0, scheduling_strategy=here).remote()
+        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+        self.actor: Any = ray.remote(_Kept).options(**options).remote()
 
     def take(self) -> list[tuple[int, Any]]:
         """Index of the task and event of each, in their order, since the last call."""

@@ -1,16 +1,18 @@
 """Webhooks over TLS: the connection is made to a number, the certificate is checked against the name."""
 
 import asyncio
+import socket
 import ssl
 
 import pytest
 from tests.ledger.conftest import judged
-from tests.service.events.receivers import LOOPBACK, add, delivering, receiving, state, until
+from tests.service.events.receivers import LONG_S, LOOPBACK, add, delivering, receiving, state, until
 from tests.service.events.tls import authority, server_files
 
 from steelsight.errors import BadInput
 from steelsight.ledger.writing.writer import open_writer
-from steelsight.service.events.outbox.webhook import trusting
+from steelsight.service.events.outbox.sending import Outgoing
+from steelsight.service.events.outbox.webhook import WebhookSender, trusting
 
 NAME = "receiver.example"
 
@@ -60,6 +62,26 @@ def test_the_name_is_asked_for_and_checked_though_a_number_is_connected_to(parts
     assert {request.headers["host"] for request in receiver.got} == {f"{NAME}:{receiver.port}"}
     assert set(names) == {NAME, "other.example"}
     assert set(lookups) == {NAME, "other.example"}
+
+
+@pytest.mark.parametrize("timeout_s", [0.3, LONG_S], ids=["limit of time", "stopped"])
+def test_a_handshake_that_does_not_end_leaves_no_connection(parts, timeout_s):
+    async def last_byte(silent):
+        async with WebhookSender(destination, allowed=LOOPBACK, timeout_s=timeout_s) as sender:
+            sending = asyncio.create_task(sender.send(Outgoing("m", "line-1", "verdict", b"{}")))
+            connection, _ = await asyncio.to_thread(silent.accept)
+            with connection:
+                connection.settimeout(LONG_S)
+                assert await asyncio.to_thread(connection.recv, 1 << 16)  # how the client begins
+                if timeout_s == LONG_S:
+                    sending.cancel()
+                await asyncio.wait([sending])
+                return await asyncio.to_thread(connection.recv, 1)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LONG_S)
+        destination = add(parts, f"https://127.0.0.1:{silent.getsockname()[1]}/hook")
+        assert asyncio.run(last_byte(silent)) == b""
 
 
 def test_what_is_no_certificate_is_refused():

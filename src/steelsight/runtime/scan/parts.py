@@ -150,6 +150,10 @@ def parse_part(content: bytes, place: object, schema: pa.Schema | None = None) -
 def _checked(read: Callable[[], pa.Table], place: object, schema: pa.Schema | None) -> pa.Table:
     try:
         table = read()
+    except FileNotFoundError as error:
+        raise BadOutput(
+            f"{place}: expected a part that this scan wrote, and it is gone; run it again"
+        ) from error
     except (OSError, pa.ArrowException) as error:
         words = (str(error).splitlines() or [type(error).__name__])[0][:160]
         raise BadOutput(f"{place}: damaged ({words}); run the same scan again to replace it") from error

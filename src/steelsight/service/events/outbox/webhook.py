@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -111,9 +111,23 @@ class WebhookSender:
             },
             extensions={
                 "sni_hostname": self.endpoint.host,
+                "trace": _closing(),
                 "timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds),
             },
         )
+
+
+def _closing() -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    """A trace of httpcore; it closes a connection whose TLS handshake is cancelled, as httpcore does not."""
+    connected: list[Any] = []
+
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            connected.append(info["return_value"])
+        elif event == "connection.start_tls.failed" and isinstance(info["exception"], asyncio.CancelledError):
+            await connected.pop().aclose()
+
+    return trace
 
 
 async def _start_of(answer: httpx.Response) -> bytes:
