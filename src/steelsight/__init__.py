@@ -14,36 +14,36 @@ from typing import TYPE_CHECKING, Any, Final
 from steelsight.version import __version__
 
 if TYPE_CHECKING:
-    from steelsight.api.adaptation import adapt as adapt
-    from steelsight.api.adaptation import gate_bundle as gate_bundle
-    from steelsight.api.bundles import show_bundle as show_bundle
-    from steelsight.api.bundles import sign_bundle as sign_bundle
-    from steelsight.api.bundles import verify_bundle as verify_bundle
-    from steelsight.api.capacity import bench as bench
-    from steelsight.api.catalog import list_models as list_models
-    from steelsight.api.catalog import list_recipes as list_recipes
     from steelsight.api.data import Data as Data
     from steelsight.api.data import open_data as open_data
-    from steelsight.api.estimator import SheetEstimator as SheetEstimator
-    from steelsight.api.explanation import explain as explain
-    from steelsight.api.ledger import LedgerView as LedgerView
-    from steelsight.api.ledger import open_ledger as open_ledger
-    from steelsight.api.plant import scan as scan
-    from steelsight.api.plant import watch as watch
+    from steelsight.api.lab.catalog import list_models as list_models
+    from steelsight.api.lab.catalog import list_recipes as list_recipes
+    from steelsight.api.lab.estimator import SheetEstimator as SheetEstimator
+    from steelsight.api.lab.explanation import explain as explain
+    from steelsight.api.lab.run import Run as Run
+    from steelsight.api.lab.run import open_run as open_run
+    from steelsight.api.lab.stored_runs import list_runs as list_runs
+    from steelsight.api.lab.stored_runs import remove_run as remove_run
+    from steelsight.api.lab.stored_runs import show_run as show_run
+    from steelsight.api.lab.study import repeat_study as repeat_study
+    from steelsight.api.lab.synthetic import synth as synth
+    from steelsight.api.lab.training import compare as compare
+    from steelsight.api.lab.training import cross_validate as cross_validate
+    from steelsight.api.lab.training import label_curve as label_curve
+    from steelsight.api.lab.training import train as train
+    from steelsight.api.lab.training import train_and_test as train_and_test
+    from steelsight.api.lab.training import train_on_all as train_on_all
+    from steelsight.api.ledger.view import LedgerView as LedgerView
+    from steelsight.api.ledger.view import open_ledger as open_ledger
+    from steelsight.api.plant.adaptation import adapt as adapt
+    from steelsight.api.plant.adaptation import gate_bundle as gate_bundle
+    from steelsight.api.plant.bundles import show_bundle as show_bundle
+    from steelsight.api.plant.bundles import sign_bundle as sign_bundle
+    from steelsight.api.plant.bundles import verify_bundle as verify_bundle
+    from steelsight.api.plant.capacity import bench as bench
+    from steelsight.api.plant.scanning import scan as scan
+    from steelsight.api.plant.scanning import watch as watch
     from steelsight.api.progress import ProgressEvent as ProgressEvent
-    from steelsight.api.run import Run as Run
-    from steelsight.api.run import open_run as open_run
-    from steelsight.api.stored_runs import list_runs as list_runs
-    from steelsight.api.stored_runs import remove_run as remove_run
-    from steelsight.api.stored_runs import show_run as show_run
-    from steelsight.api.study import repeat_study as repeat_study
-    from steelsight.api.synthetic import synth as synth
-    from steelsight.api.training import compare as compare
-    from steelsight.api.training import cross_validate as cross_validate
-    from steelsight.api.training import label_curve as label_curve
-    from steelsight.api.training import train as train
-    from steelsight.api.training import train_and_test as train_and_test
-    from steelsight.api.training import train_on_all as train_on_all
     from steelsight.runtime.engine.inspector import load as load
 
 __all__ = [
@@ -83,36 +83,36 @@ __all__ = [
 
 _MODULES: Final = {  # of every name
     "Data": "steelsight.api.data",
-    "LedgerView": "steelsight.api.ledger",
+    "LedgerView": "steelsight.api.ledger.view",
     "ProgressEvent": "steelsight.api.progress",
-    "Run": "steelsight.api.run",
-    "SheetEstimator": "steelsight.api.estimator",
-    "adapt": "steelsight.api.adaptation",
-    "bench": "steelsight.api.capacity",
-    "compare": "steelsight.api.training",
-    "cross_validate": "steelsight.api.training",
-    "explain": "steelsight.api.explanation",
-    "gate_bundle": "steelsight.api.adaptation",
-    "label_curve": "steelsight.api.training",
-    "list_models": "steelsight.api.catalog",
-    "list_recipes": "steelsight.api.catalog",
-    "list_runs": "steelsight.api.stored_runs",
+    "Run": "steelsight.api.lab.run",
+    "SheetEstimator": "steelsight.api.lab.estimator",
+    "adapt": "steelsight.api.plant.adaptation",
+    "bench": "steelsight.api.plant.capacity",
+    "compare": "steelsight.api.lab.training",
+    "cross_validate": "steelsight.api.lab.training",
+    "explain": "steelsight.api.lab.explanation",
+    "gate_bundle": "steelsight.api.plant.adaptation",
+    "label_curve": "steelsight.api.lab.training",
+    "list_models": "steelsight.api.lab.catalog",
+    "list_recipes": "steelsight.api.lab.catalog",
+    "list_runs": "steelsight.api.lab.stored_runs",
     "load": "steelsight.runtime.engine.inspector",
     "open_data": "steelsight.api.data",
-    "open_ledger": "steelsight.api.ledger",
-    "open_run": "steelsight.api.run",
-    "remove_run": "steelsight.api.stored_runs",
-    "repeat_study": "steelsight.api.study",
-    "scan": "steelsight.api.plant",
-    "show_bundle": "steelsight.api.bundles",
-    "show_run": "steelsight.api.stored_runs",
-    "sign_bundle": "steelsight.api.bundles",
-    "synth": "steelsight.api.synthetic",
-    "train": "steelsight.api.training",
-    "train_and_test": "steelsight.api.training",
-    "train_on_all": "steelsight.api.training",
-    "verify_bundle": "steelsight.api.bundles",
-    "watch": "steelsight.api.plant",
+    "open_ledger": "steelsight.api.ledger.view",
+    "open_run": "steelsight.api.lab.run",
+    "remove_run": "steelsight.api.lab.stored_runs",
+    "repeat_study": "steelsight.api.lab.study",
+    "scan": "steelsight.api.plant.scanning",
+    "show_bundle": "steelsight.api.plant.bundles",
+    "show_run": "steelsight.api.lab.stored_runs",
+    "sign_bundle": "steelsight.api.plant.bundles",
+    "synth": "steelsight.api.lab.synthetic",
+    "train": "steelsight.api.lab.training",
+    "train_and_test": "steelsight.api.lab.training",
+    "train_on_all": "steelsight.api.lab.training",
+    "verify_bundle": "steelsight.api.plant.bundles",
+    "watch": "steelsight.api.plant.scanning",
 }
 
 

@@ -10,7 +10,7 @@ pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 pytest.importorskip("argon2", reason="needs the extra [serve]")
 
 import steelsight as ss
-from steelsight.api import accounts
+from steelsight.api.ledger import accounts
 from steelsight.errors import BadAccount
 
 PASSWORD = "oil on the third stand"

@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 import steelsight as ss
 from steelsight.adaptation.features import read_features
-from steelsight.api.estimator import SheetEstimator
+from steelsight.api.lab.estimator import SheetEstimator
 from steelsight.errors import BadBundle, BadImage, BadInput
 from steelsight.runtime.bundle.open import open_bundle
 from steelsight.runtime.engine.reading import read_image

@@ -14,7 +14,7 @@ from tests.cli.service.test_coil import PERIOD_M, marked_coil
 from tests.ledger.conftest import judged, sheet, verdict
 
 import steelsight as ss
-from steelsight.api import keeping
+from steelsight.api.ledger import keeping
 from steelsight.coils.rolls import Roll
 from steelsight.errors import BadData, BadInput, BadRecipe
 from steelsight.ledger.chain.entries import Answer, Draw, Review

@@ -9,7 +9,7 @@ pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 from tests.service.conftest import draw_sheet
 
 import steelsight as ss
-from steelsight.api.line import run_line
+from steelsight.api.plant.line import run_line
 from steelsight.errors import BadInput, BadRecipe
 from steelsight.service.station.options import ArrivalOptions, JudgingOptions, KeepingOptions
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
 pytest.importorskip("scipy", reason="needs the extra [synth]")
 
-from steelsight.api import serving
+from steelsight.api.plant import serving
 from steelsight.errors import BadBundle, BadInput
 from steelsight.service.serving.run import ServiceSummary
 

@@ -10,7 +10,12 @@ import pytest
 from steelsight.adaptation.gate.options import BundleGateOptions
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.reviews.options import ReviewExportOptions
-from steelsight.api import capacity, catalog, ledger_settings, settings, study
+from steelsight.api import settings
+from steelsight.api.lab import catalog, study
+from steelsight.api.lab import settings as lab
+from steelsight.api.ledger import settings as ledger
+from steelsight.api.plant import capacity
+from steelsight.api.plant import settings as plant
 from steelsight.api.settings import choose, read_options
 from steelsight.coils.settings import RepeatSettings
 from steelsight.deploy.options import ExportOptions
@@ -42,26 +47,26 @@ READ = {each.name for each in fields(DataOptions)}
 OF_ERRORS, OF_IMAGES = {"split", "most"}, {"target", "arrays"}
 PAIRS = [
     (settings.ReadingSettings, DataOptions, set()),
-    (settings.SynthSettings, SynthOptions, set()),
-    (settings.EvaluateSettings, EvaluateOptions, READ),
-    (settings.CalibrateSettings, CalibrationOptions, READ),
-    (settings.ConfidenceSettings, ConfidenceOptions, set()),
-    (settings.RobustnessSettings, RobustnessOptions, READ),
-    (settings.GateSettings, GateOptions, READ),
-    (settings.ExplainSettings, ExplainOptions, READ | OF_ERRORS | {"data", "errors"}),
-    (settings.MistakesSettings, ExplainOptions, READ | OF_IMAGES | {"data", "errors"}),
-    (settings.LeagueSettings, LeagueOptions, READ),
-    (settings.SearchSettings, SearchOptions, READ),
-    (settings.ProveSettings, ProofOptions, READ | {"doses", "remove"}),  # for Python alone
-    (settings.LayerSettings, LayerOptions, READ),
-    (settings.NeuronSettings, NeuronOptions, READ),
-    (settings.TransplantSettings, TransplantOptions, READ),
-    (settings.RepairSettings, RepairOptions, READ),
-    (settings.AdaptSettings, AdaptOptions, READ),
-    (settings.BundleGateSettings, BundleGateOptions, READ),
-    (settings.ExportSettings, ExportOptions, READ),
-    (settings.CompareSettings, CompareOptions, {"data"}),
-    (settings.ScanSettings, ScanOptions, set()),
+    (lab.SynthSettings, SynthOptions, set()),
+    (lab.EvaluateSettings, EvaluateOptions, READ),
+    (lab.CalibrateSettings, CalibrationOptions, READ),
+    (lab.ConfidenceSettings, ConfidenceOptions, set()),
+    (lab.RobustnessSettings, RobustnessOptions, READ),
+    (lab.GateSettings, GateOptions, READ),
+    (lab.ExplainSettings, ExplainOptions, READ | OF_ERRORS | {"data", "errors"}),
+    (lab.MistakesSettings, ExplainOptions, READ | OF_IMAGES | {"data", "errors"}),
+    (lab.LeagueSettings, LeagueOptions, READ),
+    (lab.SearchSettings, SearchOptions, READ),
+    (lab.ProveSettings, ProofOptions, READ | {"doses", "remove"}),  # for Python alone
+    (lab.LayerSettings, LayerOptions, READ),
+    (lab.NeuronSettings, NeuronOptions, READ),
+    (lab.TransplantSettings, TransplantOptions, READ),
+    (lab.RepairSettings, RepairOptions, READ),
+    (plant.AdaptSettings, AdaptOptions, READ),
+    (plant.BundleGateSettings, BundleGateOptions, READ),
+    (lab.ExportSettings, ExportOptions, READ),
+    (lab.CompareSettings, CompareOptions, {"data"}),
+    (plant.ScanSettings, ScanOptions, set()),
     (catalog.ModelSettings, ModelOptions, set()),
     (capacity.PlanSettings, PlanOptions, set()),
     (
@@ -69,9 +74,9 @@ PAIRS = [
         StudyOptions,
         READ | {each for each, info in option_fields(StudyOptions).items() if not info.command_line},
     ),
-    (ledger_settings.VerdictsWanted, VerdictFilter, set()),
-    (ledger_settings.RepeatsWanted, RepeatSettings, set()),
-    (ledger_settings.ReviewsWanted, ReviewExportOptions, set()),
+    (ledger.VerdictsWanted, VerdictFilter, set()),
+    (ledger.RepeatsWanted, RepeatSettings, set()),
+    (ledger.ReviewsWanted, ReviewExportOptions, set()),
 ]
 
 

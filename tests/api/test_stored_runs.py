@@ -6,7 +6,7 @@ import pytest
 from tests.api.result_checks import check_result
 
 import steelsight as ss
-from steelsight.api.stored_runs import check_removable
+from steelsight.api.lab.stored_runs import check_removable
 from steelsight.errors import BadInput
 
 

@@ -99,7 +99,7 @@ Key = tuple[bool, str]  # whether it is a method, and its name
 def api_functions() -> dict[Key, list[ast.FunctionDef]]:
     """The functions and methods of the Python API."""
     found: dict[Key, list[ast.FunctionDef]] = {}
-    for path in sorted((PACKAGE / "api").glob("*.py")):
+    for path in sorted((PACKAGE / "api").rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             inner = node.body if isinstance(node, ast.ClassDef) else [node]
             for each in inner:

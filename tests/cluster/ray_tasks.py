@@ -51,7 +51,9 @@ def kill_keeper(shared, task, send):
     send("before")
     raylet = os.getppid()
     beside = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
-    keepers = [each for each in beside if Path(f"/proc/{each}/cmdline").read_bytes().startswith(b"ray::_Kept")]
+    keepers = [
+        each for each in beside if Path(f"/proc/{each}/cmdline").read_bytes().startswith(b"ray::_Kept")
+    ]
     for each in keepers:
         os.kill(int(each), signal.SIGKILL)
     send("after")

@@ -40,8 +40,8 @@ def study(
     as_json: JsonFlag = False,
 ) -> None:
     """Repeat the study: train its models, and show its tables and figures beside the published ones."""
+    from steelsight.api.lab.study import repeat_study
     from steelsight.api.progress import console_progress
-    from steelsight.api.study import repeat_study
 
     set_threads(threads)
     with chosen_executor(ray) as executor, console_progress(console) as progress:

@@ -24,7 +24,7 @@ def synth(
     as_json: JsonFlag = False,
 ) -> None:
     """Draw synthetic steel sheets: images, masks, and the truth about stains, ends and light."""
-    from steelsight.api.synthetic import synth as draw_sheets
+    from steelsight.api.lab.synthetic import synth as draw_sheets
 
     with progress_bar("drawing") as progress:
         done = draw_sheets(out, options=options, progress=lambda event: progress(event.done, event.total))

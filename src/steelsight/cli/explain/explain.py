@@ -43,7 +43,7 @@ def explain(
     Masks are outlined where DATA, or a mask of the same name beside the image, gives them. An image that
     cannot be read is set aside with its reason, the others are explained, and the exit code is 2.
     """
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     if options.errors:
         if len(images) != 1:

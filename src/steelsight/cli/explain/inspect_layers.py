@@ -45,7 +45,7 @@ def layers(
     Controls: the same network with ImageNet's weights, with random weights, and trained features probed for
     shuffled labels. What these separate as well was not learnt in training.
     """
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     set_threads(threads)
     with step_status("opening") as say:

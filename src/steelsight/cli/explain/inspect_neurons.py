@@ -41,7 +41,7 @@ def neurons(
     as_json: JsonFlag = False,
 ) -> None:
     """Draw the image and the real crops that drive each neuron, and its response to each class."""
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     set_threads(threads)
     with step_status("opening") as say:

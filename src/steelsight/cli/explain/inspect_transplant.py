@@ -44,7 +44,7 @@ def transplant(
 ) -> None:
     """Replace RUN's weights by DONOR's part by part, from the input, from the output, and each part alone."""
     from steelsight.api.data import Data
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     set_threads(threads)
     with console.status("transplanting"):

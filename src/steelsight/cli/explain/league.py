@@ -48,7 +48,7 @@ def league(
     and --limit shorten it. After an interruption the same command continues: finished methods are kept in
     DIR/methods, and used again only for the same model, sheets and settings.
     """
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with step_status("opening") as say:
         done = Run(run).league(

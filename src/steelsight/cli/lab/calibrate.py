@@ -39,7 +39,7 @@ def calibrate(
     then keeps the threshold it had.
     """
     from steelsight.api.data import Data
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with console.status("calibrating"):
         done = Run(run).calibrate(Data(data, sheets), options=options)

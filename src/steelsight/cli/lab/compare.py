@@ -34,7 +34,7 @@ def compare(
 ) -> None:
     """Compare trained models on sheets that none was trained on: paired intervals and McNemar's test."""
     from steelsight.api.data import Data
-    from steelsight.api.training import compare as compare_runs
+    from steelsight.api.lab.training import compare as compare_runs
     from steelsight.reports.cells import cell_text
 
     where = None if options.data is None else Data(options.data, sheets)

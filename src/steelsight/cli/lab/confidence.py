@@ -32,7 +32,7 @@ def confidence(
 ) -> None:
     """Compare confidence scores: area under the risk-coverage curve, coverage at 99 and 95 % accuracy."""
     from steelsight.api.data import Data
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with console.status("predicting"):
         done = Run(run).confidence(Data(data, sheets), out=out, options=options)

@@ -39,7 +39,7 @@ def evaluate(
 ) -> None:
     """Evaluate a model on sheets not used in training: metrics with intervals, figures, predictions."""
     from steelsight.api.data import Data
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with console.status("evaluating"):
         done = Run(run).evaluate(Data(data, sheets), out=out, options=options)

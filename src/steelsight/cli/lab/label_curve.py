@@ -28,8 +28,8 @@ def label_curve(
 ) -> None:
     """Train on growing shares of the labels, and extrapolate to twice as many."""
     from steelsight.api.data import Data
+    from steelsight.api.lab.training import label_curve as grow_labels
     from steelsight.api.progress import console_progress
-    from steelsight.api.training import label_curve as grow_labels
 
     asked = TrainOptions(
         recipe=options.recipe, setting=tuple(options.settings), seed=options.seed, fresh=options.fresh

@@ -26,7 +26,7 @@ def models(
     as_json: JsonFlag = False,
 ) -> None:
     """List the networks layer by layer: output shape, parameters, multiply-accumulates per image."""
-    from steelsight.api.catalog import list_models
+    from steelsight.api.lab.catalog import list_models
 
     found = list_models(*names or (), out=out, options=options)
     for each in found.architectures:

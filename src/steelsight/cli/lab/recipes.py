@@ -18,7 +18,7 @@ def recipes(
     as_json: JsonFlag = False,
 ) -> None:
     """Print a shipped recipe as a template for your own TOML file, or list the recipes."""
-    from steelsight.api.catalog import list_recipes
+    from steelsight.api.lab.catalog import list_recipes
 
     found = list_recipes() if name is None else list_recipes(name)
     if as_json:

@@ -34,7 +34,7 @@ def robustness(
     as_json: JsonFlag = False,
 ) -> None:
     """Sweep noise, blur, exposure, compression, dead columns and vibration, and draw the curves."""
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with progress_bar("disturbing sheets") as progress:
         done = Run(run).robustness(

@@ -38,7 +38,7 @@ def list_(
     A cross-validation is one line. States: finished; resumable, where the command that began it goes on; and
     incomplete, where it can only start over.
     """
-    from steelsight.api.stored_runs import list_runs
+    from steelsight.api.lab.stored_runs import list_runs
 
     found = list_runs(folder)
     for reason in found.unreadable:
@@ -58,7 +58,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a RUN folder holds: its training, data, classes and figures with intervals."""
-    from steelsight.api.stored_runs import show_run
+    from steelsight.api.lab.stored_runs import show_run
 
     shown = show_run(folder)
     if as_json:
@@ -74,7 +74,7 @@ def rm(
     as_json: JsonFlag = False,
 ) -> None:
     """Remove RUN folders with all that lies in them, after a question; other folders are refused."""
-    from steelsight.api.stored_runs import check_removable, remove_run
+    from steelsight.api.lab.stored_runs import check_removable, remove_run
 
     chosen = [check_removable(each) for each in folders]  # all of them, before the first is removed
     for each in chosen:

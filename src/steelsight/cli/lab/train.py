@@ -54,8 +54,8 @@ def train(
 
 def _train_once(data: Path, out: Path, options: TrainOptions, sheets: DataOptions) -> dict[str, Any]:
     from steelsight.api.data import Data
+    from steelsight.api.lab.training import train
     from steelsight.api.progress import console_progress
-    from steelsight.api.training import train
 
     with console_progress(console) as progress:
         run = train(Data(data, sheets), options, out=out, progress=progress)
@@ -70,8 +70,8 @@ def _cross_validate(
     data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions, ray: str | None
 ) -> dict[str, Any]:
     from steelsight.api.data import Data
+    from steelsight.api.lab.training import cross_validate
     from steelsight.api.progress import console_progress
-    from steelsight.api.training import cross_validate
 
     with chosen_executor(ray) as executor, console_progress(console) as progress:
         done = cross_validate(
@@ -85,8 +85,8 @@ def _train_and_test(
     data: Path, other: Path, out: Path, options: TrainOptions, sheets: DataOptions
 ) -> dict[str, Any]:
     from steelsight.api.data import Data
+    from steelsight.api.lab.training import train_and_test
     from steelsight.api.progress import console_progress
-    from steelsight.api.training import train_and_test
 
     with console_progress(console) as progress:
         run, tested = train_and_test(Data(data, sheets), other, options, out=out, progress=progress)
@@ -99,8 +99,8 @@ def _train_on_all(
     data: Path, out: Path, options: TrainOptions, sheets: DataOptions, folds: FoldOptions, ray: str | None
 ) -> dict[str, Any]:
     from steelsight.api.data import Data
+    from steelsight.api.lab.training import train_on_all
     from steelsight.api.progress import console_progress
-    from steelsight.api.training import train_on_all
 
     with chosen_executor(ray) as executor, console_progress(console) as progress:
         run, validated = train_on_all(

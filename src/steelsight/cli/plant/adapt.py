@@ -28,7 +28,7 @@ def adapt(
     as_json: JsonFlag = False,
 ) -> None:
     """Fit a new head to labelled sheets, and write it into the bundle's graph where it is better."""
-    from steelsight.api.adaptation import adapt as adapt_bundle
+    from steelsight.api.plant.adaptation import adapt as adapt_bundle
 
     with console.status("adapting") as status:
         done = adapt_bundle(

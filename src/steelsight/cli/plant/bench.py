@@ -37,7 +37,7 @@ def bench(
 
     With --plan also the nodes, storage, network, ledger and cost of a mill with so many sheets a day.
     """
-    from steelsight.api.capacity import bench as measure
+    from steelsight.api.plant.capacity import bench as measure
 
     with console.status("measuring; run nothing else meanwhile"):
         done = measure(bundle, data, rate=rate, sheets=sheets, options=plan)

@@ -32,7 +32,7 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """Check every file, and compare every installed engine on the probe sheets the bundle carries."""
-    from steelsight.api.bundles import verify_bundle
+    from steelsight.api.plant.bundles import verify_bundle
 
     done = verify_bundle(
         folder, key=key, policy=policy, threads=threads, progress=lambda event: print_line(event.message)
@@ -51,7 +51,7 @@ def verify(
 @bundle.command(cls=Verb)
 def show(folder: BundleArgument, as_json: JsonFlag = False) -> None:
     """Check that a bundle is complete, and print its card."""
-    from steelsight.api.bundles import show_bundle
+    from steelsight.api.plant.bundles import show_bundle
 
     shown = show_bundle(folder)
     for name, value in shown.table().rows:
@@ -78,7 +78,7 @@ def sign(
     `openssl genpkey -algorithm ed25519 -out private.pem` makes a key, and
     `openssl pkey -in private.pem -pubout -out public.pem` its public part.
     """
-    from steelsight.api.bundles import sign_bundle
+    from steelsight.api.plant.bundles import sign_bundle
 
     asked = typer.prompt("password", hide_input=True, err=True).encode() if password else None
     written = sign_bundle(folder, key, asked)

@@ -31,7 +31,7 @@ def demo(
     Such a bundle was trained on generated sheets. On your images it shows how Steelsight works, not the
     accuracy that is possible there: train a model on your images for that.
     """
-    from steelsight.api.demonstration import draw_demo_sheets, scan_demo
+    from steelsight.api.plant.demonstration import draw_demo_sheets, scan_demo
 
     images = data
     if images is None:

@@ -26,7 +26,7 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write a bundle: one graph that classifies and explains, verified against the model it came from."""
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     before = _model_id(out)
     with console.status("exporting") as status:

@@ -39,7 +39,7 @@ def gate(
 
     Exit code 1 if the bundle may not be released, 2 for bad input.
     """
-    from steelsight.api.adaptation import gate_bundle
+    from steelsight.api.plant.adaptation import gate_bundle
 
     with step_status("opening") as say:
         found = gate_bundle(

@@ -105,7 +105,7 @@ def scan(
 def _scan(
     bundle: Path, sources: list[str], out: str, options: ScanOptions, workers: int | None
 ) -> ScanResult:
-    from steelsight.api.plant import scan as run
+    from steelsight.api.plant.scanning import scan as run
 
     with progress_bar("scanning") as progress:
         return run(
@@ -127,7 +127,7 @@ def _scan_on_cluster(
     address: str,
     mixed: bool,
 ) -> ScanResult:
-    from steelsight.api.plant import scan as run
+    from steelsight.api.plant.scanning import scan as run
 
     with connected(address), progress_bar("scanning") as progress:
         return run(
@@ -144,7 +144,7 @@ def _scan_on_cluster(
 def _watch(
     bundle: Path, sources: list[str], out: str, options: ScanOptions, idle: float | None
 ) -> ScanResult:
-    from steelsight.api.plant import watch as run
+    from steelsight.api.plant.scanning import watch as run
 
     with progress_bar("watching") as progress:
         return run(

@@ -54,7 +54,7 @@ def repeats(
     as_json: JsonFlag = False,
 ) -> None:
     """Find defects that return with the circumference of a roll."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as ledger:
         found = ledger.repeats(
@@ -99,7 +99,7 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write the defects of a coil as a table, `defects.csv` or `defects.parquet`."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as ledger:
         found = ledger.defects(name)
@@ -118,7 +118,7 @@ def compare(
     as_json: JsonFlag = False,
 ) -> None:
     """Count the defects of two coils by type, in all and in bands of metres."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as ledger:
         found = ledger.compare_coils(name, other, band_m=band)

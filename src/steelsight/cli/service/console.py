@@ -36,7 +36,7 @@ def console(
     the console, as an operator: it is for looking, not for a plant. The pages Quality, Admin and Audit log,
     acting on Models, and deciding audit draws before the verdict is shown need --login.
     """
-    from steelsight.api.serving import serve_live_coil
+    from steelsight.api.plant.serving import serve_live_coil
 
     serve_live_coil(out, bundle=bundle, rate=rate, seed=seed, port=port, login=login, report=print_line)
     print_line("ended")

@@ -47,7 +47,7 @@ class Form(StrEnum):
 @ledger.command(cls=Verb)
 def init(address: Address, as_json: JsonFlag = False) -> None:
     """Make a new, empty ledger."""
-    from steelsight.api.keeping import create_ledger
+    from steelsight.api.ledger.keeping import create_ledger
 
     with create_ledger(address) as made:
         console.print(f"ledger {made.id} in {made.address}", markup=False, soft_wrap=True)
@@ -60,7 +60,7 @@ def verify(
     address: Address, anchor: Anchors = None, public_key: PublicKey = None, as_json: JsonFlag = False
 ) -> None:
     """Check every entry, every chain and every read model; exit code 1 where anything was changed."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as found:
         result = found.verify(anchor or (), public_key=public_key)
@@ -87,7 +87,7 @@ def anchor(
     key: Annotated[Path | None, typer.Option(help="Ed25519 private key in PEM form, to sign with.")] = None,
 ) -> None:
     """Print the last entry of each writer; keep it where nobody who can change the ledger can change it."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as found:
         made = found.anchor(out, key=key)
@@ -100,7 +100,7 @@ def anchor(
 @ledger.command(cls=Verb)
 def backup(address: Address, path: BackupFile, as_json: JsonFlag = False) -> None:
     """Write one consistent state into a file, while stations go on writing."""
-    from steelsight.api.keeping import back_up
+    from steelsight.api.ledger.keeping import back_up
 
     done = back_up(address, path)
     print_line(f"{done.entries} entries in {path}")
@@ -117,7 +117,7 @@ def restore(
     as_json: JsonFlag = False,
 ) -> None:
     """Restore a backup into an empty database, begin a new epoch, and verify."""
-    from steelsight.api.keeping import restore as restore_backup
+    from steelsight.api.ledger.keeping import restore as restore_backup
 
     result = restore_backup(path, address, anchor or (), public_key=public_key)
     _report(result, as_json=as_json, anchored=bool(anchor))
@@ -131,7 +131,7 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write sheets, verdicts, draws, reviews and events as tables; names and texts of people stay out."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as found:
         counts = found.export(out, "csv" if form is Form.CSV else "parquet")
@@ -149,7 +149,7 @@ def prune(
     as_json: JsonFlag = False,
 ) -> None:
     """Remove old images; those of reviewed, doubtful and drawn sheets, and all entries, are kept."""
-    from steelsight.api.keeping import prune_images
+    from steelsight.api.ledger.keeping import prune_images
 
     done = prune_images(address, images, days=days, dry_run=dry_run)
     did = "would be removed" if dry_run else "removed"
@@ -161,7 +161,7 @@ def prune(
 @ledger.command(cls=Verb)
 def rebuild(address: Address, as_json: JsonFlag = False) -> None:
     """Derive the read models from the entries again."""
-    from steelsight.api.keeping import rebuild as derive
+    from steelsight.api.ledger.keeping import rebuild as derive
 
     count = derive(address)
     print_line(f"read models derived from {count} entries")
@@ -179,7 +179,7 @@ def defects(
     as_json: JsonFlag = False,
 ) -> None:
     """List a coil's defects along it; what lies across borders of images is one defect."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as ledger:
         result = ledger.defects(coil, tolerance_mm=tolerance)
@@ -201,7 +201,7 @@ def release(
     name: Annotated[str, typer.Argument(help="Name of a station or another writer.", metavar="WRITER")],
 ) -> None:
     """Free a writer's name after its process ended; one that still runs cannot write any more."""
-    from steelsight.api.keeping import release_name
+    from steelsight.api.ledger.keeping import release_name
 
     holder = release_name(address, name)
     print_line(f"{name} is free" if holder is None else f"{name} is free; {holder} held it")
@@ -210,7 +210,7 @@ def release(
 @ledger.command(cls=Verb)
 def upgrade(address: Address) -> None:
     """Bring a ledger of an earlier version to this version's schema; make a backup first."""
-    from steelsight.api.keeping import upgrade as migrate
+    from steelsight.api.ledger.keeping import upgrade as migrate
 
     print_line(f"schema {migrate(address)}")
 
@@ -223,7 +223,7 @@ def erase_person(
     ],
 ) -> None:
     """Delete a person's name, address and texts; entries keep the random id and still verify."""
-    from steelsight.api.keeping import erase_person as erase
+    from steelsight.api.ledger.keeping import erase_person as erase
 
     count = erase(address, person)
     print_line(f"erased, with {count} texts")

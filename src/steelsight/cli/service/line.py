@@ -34,7 +34,7 @@ def line(
 
     The same command continues where it stopped: sheets that are in the ledger are not judged again.
     """
-    from steelsight.api.line import run_line
+    from steelsight.api.plant.line import run_line
 
     done = run_line(
         bundle,

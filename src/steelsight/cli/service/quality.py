@@ -38,7 +38,7 @@ def quality(
     as_json: JsonFlag = False,
 ) -> None:
     """Estimate escape and overkill from audit draws, with 95 % bounds."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as ledger:
         found = ledger.quality(

@@ -38,7 +38,7 @@ def export(
     as_json: JsonFlag = False,
 ) -> None:
     """Write reviewed sheets as a DATA folder, with lists of nuisances; names and comments stay out."""
-    from steelsight.api.ledger import open_ledger
+    from steelsight.api.ledger.view import open_ledger
 
     with open_ledger(address) as ledger:
         done = ledger.export_reviews(images, out, options=options)
@@ -63,7 +63,7 @@ def known_cases(
     as_json: JsonFlag = False,
 ) -> None:
     """Put right labels of sheets on record, by which reviewers are measured; they must not know them."""
-    from steelsight.api.keeping import enter_known_cases
+    from steelsight.api.ledger.keeping import enter_known_cases
 
     done = enter_known_cases(address, table, clean=clean)
     print_line(f"{done.made} known cases entered, {done.ended} ended, {done.unchanged} unchanged")

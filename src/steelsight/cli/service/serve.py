@@ -55,7 +55,7 @@ def serve(flags: ServeFlags, as_json: JsonFlag = False) -> None:
     Settings come from flags, environment variables STEELSIGHT_SERVE_NAME, the file of --config, and
     defaults, in this order.
     """
-    from steelsight.api.serving import serve as run
+    from steelsight.api.plant.serving import serve as run
 
     done = run(_given(flags), config=flags.config, report=print_line)
     print_line(f"ended; {done.requests} requests were answered")

@@ -15,7 +15,7 @@ from steelsight.cli.verb import Verb
 from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
-    from steelsight.api.accounts import AccountChange, IssuedToken, PasswordSource
+    from steelsight.api.ledger.accounts import AccountChange, IssuedToken, PasswordSource
     from steelsight.service.access.accounts import Account
 
 __all__ = ["user"]
@@ -76,7 +76,7 @@ def add(
     as_json: JsonFlag = False,
 ) -> None:
     """Add an account, with a password that is asked for, read from a file, or set later by a link."""
-    from steelsight.api.accounts import add_account
+    from steelsight.api.ledger.accounts import add_account
 
     done = add_account(
         ledger, login, role.value, name=name, address=address, password=_source(password_file, link)
@@ -87,7 +87,7 @@ def add(
 @user.command("list", cls=Verb)
 def list_(ledger: Ledger, as_json: JsonFlag = False) -> None:
     """List accounts and tokens."""
-    from steelsight.api.accounts import list_access
+    from steelsight.api.ledger.accounts import list_access
 
     found = list_access(ledger)
     for each in found.accounts:
@@ -119,7 +119,7 @@ def enable(login: Login, ledger: Ledger, as_json: JsonFlag = False) -> None:
 
 
 def _switch(ledger: str, login: str, *, disabled: bool, as_json: bool) -> None:
-    from steelsight.api.accounts import set_disabled
+    from steelsight.api.ledger.accounts import set_disabled
 
     account = set_disabled(ledger, login, disabled=disabled)
     print_line(f"{account.login}: {'disabled' if disabled else 'enabled'}")
@@ -135,7 +135,7 @@ def change_role(
     as_json: JsonFlag = False,
 ) -> None:
     """Give an account another role, from its next request on."""
-    from steelsight.api.accounts import set_role
+    from steelsight.api.ledger.accounts import set_role
 
     account = set_role(ledger, login, role.value)
     print_line(f"{account.login}: {account.role}")
@@ -152,7 +152,7 @@ def password(
     as_json: JsonFlag = False,
 ) -> None:
     """Set the password of an account and end its sessions, or print a link that does."""
-    from steelsight.api.accounts import set_password
+    from steelsight.api.ledger.accounts import set_password
 
     done = set_password(ledger, login, password=_source(password_file, link))
     _print_account(done, "password set" if done.link is None else "link made", as_json=as_json)
@@ -167,7 +167,7 @@ def create_token(
     as_json: JsonFlag = False,
 ) -> None:
     """Make a token for a machine and print it, once."""
-    from steelsight.api.accounts import create_token as create
+    from steelsight.api.ledger.accounts import create_token as create
 
     _print_token(create(ledger, name, [each.value for each in scope], days=days or None), as_json=as_json)
 
@@ -188,7 +188,7 @@ def revoke_token(
     as_json: JsonFlag = False,
 ) -> None:
     """End a token at once."""
-    from steelsight.api.accounts import revoke_token as revoke
+    from steelsight.api.ledger.accounts import revoke_token as revoke
 
     revoke(ledger, token)
     print_line(f"token {token}: revoked")
@@ -197,7 +197,7 @@ def revoke_token(
 
 
 def _print_account(done: AccountChange, did: str, *, as_json: bool) -> None:
-    from steelsight.api.accounts import LINK_HOURS
+    from steelsight.api.ledger.accounts import LINK_HOURS
 
     account = done.account
     print_line(f"{account.login}: {did}; {account.role}, person {account.person}")

@@ -42,7 +42,7 @@ def find(
     as_json: JsonFlag = False,
 ) -> None:
     """Rank properties associated with the model's margins within true classes, and check them by pasting."""
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with step_status("opening") as say:
         done = Run(run).shortcuts(data, out=out, options=options, progress=lambda event: say(event.message))

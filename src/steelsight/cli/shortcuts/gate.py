@@ -33,7 +33,7 @@ def gate(
     as_json: JsonFlag = False,
 ) -> None:
     """Prove every shortcut a policy names. Exit code 1 if a clause fails, 2 for bad input."""
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with step_status("proving") as say:
         done = Run(run).gate(

@@ -28,7 +28,7 @@ def prove(
     as_json: JsonFlag = False,
 ) -> None:
     """Prove or refute a suspected shortcut: the study's test, pasting with a control, a verdict by rule."""
-    from steelsight.api.run import Run
+    from steelsight.api.lab.run import Run
 
     with console.status("predicting and pasting"):
         done = Run(run).prove(data, nuisance, out=out, options=options)

@@ -36,8 +36,8 @@ def repair(
 
     Each method leaves a RUN folder in DIR, ready for evaluate, explain and export.
     """
+    from steelsight.api.lab.run import Run
     from steelsight.api.progress import console_progress
-    from steelsight.api.run import Run
 
     with chosen_executor(ray) as executor, console_progress(console) as progress:
         done = Run(run).repair(data, nuisance, out=out, options=options, progress=progress, executor=executor)

@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
-from steelsight.api.progress import (
-    Progress,
-    counted_progress,
-    stage_progress,
-    training_progress,
-)
-from steelsight.api.run_folder import OpenedRun
-from steelsight.api.settings import (
+from steelsight.api.lab.run_folder import OpenedRun
+from steelsight.api.lab.settings import (
     ExplainSettings,
     GateSettings,
     LeagueSettings,
@@ -23,9 +17,15 @@ from steelsight.api.settings import (
     ProveSettings,
     RepairSettings,
     SearchSettings,
-    choose,
 )
-from steelsight.api.study import published_segmentation
+from steelsight.api.lab.study import published_segmentation
+from steelsight.api.progress import (
+    Progress,
+    counted_progress,
+    stage_progress,
+    training_progress,
+)
+from steelsight.api.settings import choose
 from steelsight.sheets.options import AUTOMATIC
 
 if TYPE_CHECKING:

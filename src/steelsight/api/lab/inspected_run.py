@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
-from steelsight.api.explained_run import ExplainedRun
+from steelsight.api.lab.explained_run import ExplainedRun
+from steelsight.api.lab.run_folder import OpenedRun
+from steelsight.api.lab.settings import LayerSettings, NeuronSettings, TransplantSettings
 from steelsight.api.progress import Progress, stage_progress
-from steelsight.api.run_folder import OpenedRun
-from steelsight.api.settings import LayerSettings, NeuronSettings, TransplantSettings, choose
+from steelsight.api.settings import choose
 
 if TYPE_CHECKING:
     from steelsight.api.results.inspection import LayersResult, NeuronsResult, TransplantOutcome

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelsight.api.ledger import LedgerView
+from steelsight.api.ledger.view import LedgerView
 
 if TYPE_CHECKING:
     from steelsight.api.results.ledger import VerificationResult
@@ -75,7 +75,7 @@ def restore(
                 the database holds a ledger; LedgerAltered where the entries do not verify or do not reach an
                 anchor
     """
-    from steelsight.api.ledger import read_anchors
+    from steelsight.api.ledger.view import read_anchors
     from steelsight.api.results.ledger import VerificationResult
     from steelsight.ledger.keeping.backup import restore as restore_backup
 

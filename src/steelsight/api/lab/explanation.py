@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from jaxtyping import Float, Int
 
-from steelsight.api.run import Run
+from steelsight.api.lab.run import Run
 from steelsight.errors import BadImage, BadInput, BadRecipe
 from steelsight.types import GrayBatch
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
+from steelsight.api.lab.run import Run
+from steelsight.api.lab.settings import CompareSettings
 from steelsight.api.progress import Progress, training_progress
-from steelsight.api.run import Run
-from steelsight.api.settings import CompareSettings, choose
+from steelsight.api.settings import choose
 from steelsight.errors import BadRecipe
 from steelsight.sheets.options import AUTOMATIC
 from steelsight.training.options import FoldOptions, TrainOptions

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from steelsight.api.data import Data
+from steelsight.api.lab.settings import SynthSettings
 from steelsight.api.progress import Progress, counted_progress
-from steelsight.api.settings import SynthSettings, choose
+from steelsight.api.settings import choose
 from steelsight.plain import plain
 from steelsight.reports.notebook import NotebookResult, ResultTable
 

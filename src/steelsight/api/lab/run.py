@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
-from steelsight.api.inspected_run import InspectedRun
-from steelsight.api.progress import Progress, counted_progress, stage_progress
-from steelsight.api.settings import (
+from steelsight.api.lab.inspected_run import InspectedRun
+from steelsight.api.lab.settings import (
     CalibrateSettings,
     ConfidenceSettings,
     EvaluateSettings,
     ExportSettings,
     RobustnessSettings,
-    choose,
 )
+from steelsight.api.progress import Progress, counted_progress, stage_progress
+from steelsight.api.settings import choose
 
 if TYPE_CHECKING:
     from steelsight.api.results.bundles import ExportResult

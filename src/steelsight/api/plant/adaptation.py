@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import DataLike, as_data, path_or_none
+from steelsight.api.plant.settings import AdaptSettings, BundleGateSettings
 from steelsight.api.progress import Progress, stage_progress
-from steelsight.api.settings import AdaptSettings, BundleGateSettings, choose
+from steelsight.api.settings import choose
 
 if TYPE_CHECKING:
     from steelsight.adaptation.gate.options import BundleGateOptions

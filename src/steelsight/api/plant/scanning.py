@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from steelsight.api.plant.settings import ScanSettings
 from steelsight.api.progress import Progress, counted_progress
-from steelsight.api.settings import ScanSettings, choose
+from steelsight.api.settings import choose
 
 if TYPE_CHECKING:
     from steelsight.api.results.bundles import ScanResult

@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from steelsight.api.data import path_or_none
-from steelsight.api.ledger_settings import RepeatsWanted, ReviewsWanted, VerdictsWanted
+from steelsight.api.ledger.settings import RepeatsWanted, ReviewsWanted, VerdictsWanted
+from steelsight.api.ledger.times import TimeLike, microseconds
 from steelsight.api.settings import choose
-from steelsight.api.times import TimeLike, microseconds
 from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
     from steelsight.adaptation.reviews.options import ReviewExportOptions
-    from steelsight.api.exported_reviews import ReviewExportResult
+    from steelsight.api.ledger.exported_reviews import ReviewExportResult
     from steelsight.api.results.coils import CoilComparisonResult, CoilDefectsResult, CoilRepeatsResult
     from steelsight.api.results.ledger import VerdictRows, VerificationResult
     from steelsight.api.results.quality import QualityResult
@@ -122,7 +122,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         """
         from steelsight.adaptation.reviews.export import export_reviews
         from steelsight.adaptation.reviews.options import ReviewExportOptions
-        from steelsight.api.exported_reviews import ReviewExportResult
+        from steelsight.api.ledger.exported_reviews import ReviewExportResult
         from steelsight.ledger.images.store import ImageStore
 
         if "://" not in str(images) and not Path(images).is_dir():

@@ -1,0 +1,1 @@
+"""Calls of the lab: train, evaluate, explain, find shortcuts, repeat the study; most import torch."""

@@ -1,0 +1,1 @@
+"""Calls about a ledger: what it holds, its accounts, its keeping. No torch."""

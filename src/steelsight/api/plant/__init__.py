@@ -1,0 +1,1 @@
+"""Calls of the plant: bundles, scans, stations, services. No torch."""

@@ -1,0 +1,53 @@
+"""Keyword settings of the calls of the plant, see `steelsight.api.settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypedDict
+
+__all__ = [
+    "AdaptSettings",
+    "BundleGateSettings",
+    "ScanSettings",
+]
+
+
+class AdaptSettings(TypedDict, total=False):
+    """Settings of `adapt`: `adaptation.options.AdaptOptions`."""
+
+    also: Sequence[Path]
+    certify: Path | None
+    new: Sequence[str]
+    drop: Sequence[str]
+    rename: Sequence[str]
+    take_classes: bool
+    folds: int
+    repeats: int
+    risk: float
+    delta: float
+    probes: int
+    license: str | None
+    seed: int
+
+
+class BundleGateSettings(TypedDict, total=False):
+    """Settings of `gate_bundle`: `adaptation.gate.options.BundleGateOptions`."""
+
+    splits: Path | None
+    groups_from: Literal["auto", "truth", "detector"]
+    limit: int
+    engine: Literal["openvino", "onnxruntime"]
+    threads: int
+    seed: int
+
+
+class ScanSettings(TypedDict, total=False):
+    """Settings of `scan`: `runtime.scan.options.ScanOptions`."""
+
+    engine: str
+    batch: int
+    heatmaps: bool
+    partition: str
+    fresh: bool
+    page: bool
