@@ -75,7 +75,7 @@ def test_a_handshake_that_does_not_end_leaves_no_connection(parts, timeout_s):
                 assert await asyncio.to_thread(connection.recv, 1 << 16)  # how the client begins
                 if timeout_s == LONG_S:
                     sending.cancel()
-                await asyncio.wait([sending])
+                await asyncio.gather(sending, return_exceptions=True)
                 return await asyncio.to_thread(connection.recv, 1)
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
