@@ -17,6 +17,8 @@ def microseconds(name: str, moment: TimeLike | None) -> int | None:
     name    of the option, for the message
     raises  BadInput for text that is neither a date nor a time
     """
+    from steelsight.ledger.chain.canonical import microseconds_of
+
     if moment is None:
         return None
     if isinstance(moment, str):
@@ -29,4 +31,4 @@ def microseconds(name: str, moment: TimeLike | None) -> int | None:
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1_000_000)
+    return microseconds_of(moment)

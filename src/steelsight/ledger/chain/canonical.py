@@ -15,7 +15,7 @@ from steelsight.errors import BadEntry
 from steelsight.ledger.chain.canonical_json import canonical_json
 from steelsight.ledger.chain.entries import Entry, check_entry, entry_values, later_fields
 
-__all__ = ["Link", "as_json", "first_hash", "link_entry", "read_link", "time_text"]
+__all__ = ["Link", "as_json", "first_hash", "link_entry", "microseconds_of", "read_link", "time_text"]
 
 EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -129,9 +129,17 @@ def time_text(time_us: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _microseconds(text: str) -> int:
-    moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+def microseconds_of(moment: datetime) -> int:
+    """Microseconds since 1970 of a time with a zone.
+
+    >>> microseconds_of(datetime(2023, 11, 14, 22, 13, 20, 1, tzinfo=UTC))
+    1700000000000001
+    """
     return (moment - EPOCH_START) // timedelta(microseconds=1)
+
+
+def _microseconds(text: str) -> int:
+    return microseconds_of(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC))
 
 
 def _first_line(error: Exception) -> str:

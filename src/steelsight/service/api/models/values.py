@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from steelsight.ledger.chain.canonical import time_text
+from steelsight.ledger.chain.canonical import microseconds_of, time_text
 from steelsight.ledger.chain.entries import SAFE_INTEGER
 from steelsight.ledger.reading.paging import LONGEST_PAGE
 
@@ -25,7 +25,6 @@ __all__ = [
     "read_moment",
 ]
 
-_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXAMPLE: Final = "2026-03-01T06:00:00.000000Z"
 
 
@@ -46,7 +45,7 @@ def read_moment(value: Any) -> int:
         raise ValueError(f"{advice}, got {value!r:.60}{plus}") from error
     if moment.tzinfo is None:
         raise ValueError(f"{advice}, got {text!r:.60} without; add Z for UTC, or an offset such as +01:00")
-    microseconds = (moment - _START) // timedelta(microseconds=1)
+    microseconds = microseconds_of(moment)
     if abs(microseconds) > SAFE_INTEGER:
         raise ValueError(f"expected a time within 285 years of 1970, got {text!r:.60}")
     return microseconds
