@@ -2,6 +2,8 @@
 
 import csv
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +35,22 @@ def read_rows(table: Path) -> list[dict[str, str]]:
 
 def test_two_workers_write_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     assert hashes(write_sheets(SPEC, tmp_path / "two", workers=2)) == hashes(folder)
+
+
+def test_a_script_without_a_guard_of_its_main_module_writes_once(tmp_path: Path) -> None:
+    script = tmp_path / "draw.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from steelsight.sheets.synthetic import synth_spec, write_sheets\n"
+        "print('begun')\n"
+        "write_sheets(synth_spec(count=8, height=64, width=400), Path(sys.argv[1]), workers=2)\n"
+        "print('written', __file__ == sys.argv[0], __spec__)\n"
+    )
+    command = [sys.executable, str(script), str(tmp_path / "DATA")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.stdout.split(), done.stderr) == (["begun", "written", "True", "None"], "")
+    assert len(list((tmp_path / "DATA" / "train_images").iterdir())) == 8
 
 
 def test_reads_back_as_severstal_layout(folder: Path) -> None:

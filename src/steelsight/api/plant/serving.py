@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelsight.api.data import path_or_none
+from steelsight.child_processes import without_main_module
 
 if TYPE_CHECKING:
     from steelsight.runs.plant.live_coil import LiveCoil
@@ -107,7 +108,8 @@ def _drawn_live(incoming: Path, coil: LiveCoil, rate: float) -> Iterator[None]:
     child = multiprocessing.get_context("spawn").Process(
         target=write_live_in_child, args=(os.getpid(), str(incoming), coil, rate), daemon=True
     )
-    child.start()
+    with without_main_module():
+        child.start()
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from steelsight.child_processes import end_with_parent
+from steelsight.child_processes import end_with_parent, without_main_module
 from steelsight.csv_text import csv_text
 from steelsight.errors import BadRecipe
 from steelsight.sheets.rle import encode_mask
@@ -108,7 +108,9 @@ def _written(spec: SynthSpec, out: Path, workers: int) -> Iterator[_WrittenSheet
     context = multiprocessing.get_context("spawn")
     pool_size = min(workers, spec.count)
     with ProcessPoolExecutor(pool_size, context, end_with_parent, (os.getpid(),)) as pool:
-        yield from pool.map(write, range(spec.count), chunksize=4)
+        with without_main_module():
+            written = pool.map(write, range(spec.count), chunksize=4)  # starts every process
+        yield from written
 
 
 def _write_sheet(spec: SynthSpec, folder: Path, index: int) -> _WrittenSheet:
