@@ -24,7 +24,7 @@ _LOOK_S: Final = 0.2  # a worker outlives its parent by no more
 def without_main_module() -> Iterator[None]:
     """Processes that `multiprocessing` spawns inside the block do not run the main module.
 
-    A spawned process runs the script that started it once more, as far as its `if __name__ == "__main__"`; one
+    A spawned process runs the script that started it again, as far as its `if __name__ == "__main__"`; one
     without that line would call us again. Workers whose functions are in modules need nothing of it.
     """
     main: Any = sys.modules["__main__"]
