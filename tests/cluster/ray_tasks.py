@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,17 +48,27 @@ def wait_at_first(folder, task, send):
 
 
 def kill_keeper(shared, task, send):
-    """Kill the process that keeps the events, between two events; returns how many were killed."""
+    """Kill the process that keeps the events, between two events."""
     send("before")
-    raylet = os.getppid()
-    beside = Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
-    keepers = [
-        each for each in beside if Path(f"/proc/{each}/cmdline").read_bytes().startswith(b"ray::_Kept")
-    ]
-    for each in keepers:
-        os.kill(int(each), signal.SIGKILL)
+    send.wait()  # it runs
+    [keeper] = [each for each in _beside() if _command(each).startswith(b"ray::_Kept")]
+    os.kill(keeper, signal.SIGKILL)
     send("after")
-    return len(keepers)
+    return task
+
+
+def _beside():
+    """The processes of the same node of Ray."""
+    for each in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # ended meanwhile
+            if f"\nPPid:\t{os.getppid()}\n" in (each / "status").read_text():
+                yield int(each.name)
+
+
+def _command(number):
+    with suppress(OSError):
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    return b""
 
 
 def where(shared, task, send):

@@ -80,7 +80,7 @@ def test_a_task_whose_worker_dies_is_done_again(tasks, tmp_path):
 def test_the_process_that_keeps_events_is_replaced_when_it_dies(tasks):
     heard: list[str] = []
     work = Work(tasks.kill_keeper, None, ["a"], ["first"])
-    assert dict(RayExecutor().run(work, lambda _, event: heard.append(event))) == {0: 1}
+    assert dict(RayExecutor().run(work, lambda _, event: heard.append(event))) == {0: "a"}
     assert heard[-1] == "after"
 
 
