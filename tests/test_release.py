@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,17 +157,18 @@ def test_the_lowest_releases_are_those_of_the_metadata() -> None:
     assert lines == ["numpy==2.0.*", "pillow==11.*"]
 
 
-def test_a_page_of_figures_keeps_what_others_wrote_below_them(tmp_path: Path) -> None:
-    page = tmp_path / "licences.md"
-    assert check.further_sections(page) == ""
-    listed = [licences.Package("good", "1.0", "MIT", Grade.PERMISSIVE, ("core",))]
-    check.write_licences(listed, page)
+def test_the_page_of_figures_keeps_what_others_wrote_below_them(tmp_path: Path) -> None:
+    for name in ("wheel", "sdist"):
+        (tmp_path / name).write_bytes(bytes(2_000_000))
+    built = check.Built(tmp_path / "wheel", tmp_path / "sdist")
+    figures = check.Figures(built, 597.0, 0.03, (0.2, 0.1), (0.3, 0.2), {"oldest": {"numpy": "2.0.2"}})
+    page = tmp_path / "release.md"
+    check.write_figures(figures, [], page)
+    assert "| wheel | 2.0 MB | 25 MB |" in page.read_text()
+    below = "\n## The trial as a new user\nIt took long.\n\n### Of it\n"
+    page.write_text(page.read_text() + below)
+    check.write_figures(replace(figures, plant_mb=500.0), [], page)
     first = page.read_text()
-    assert "| good | 1.0 | MIT | permissive | core |" in first
-    page.write_text(first + "\n## As a new user\n\nA trial.\n\n### Of it\n")
-    check.write_licences([], page)
-    second = page.read_text()
-    assert "| good |" not in second
-    assert second.endswith("|---|---|---|---|---|\n\n## As a new user\n\nA trial.\n\n### Of it\n")
-    check.write_licences([], page)
-    assert page.read_text() == second
+    assert first.endswith(f"with all extras.\n{below}")
+    assert "| 500 MB | 600 MB |" in first
+    assert "597" not in first
