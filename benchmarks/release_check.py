@@ -198,7 +198,7 @@ def write_figures(figures: Figures, listed: list[Package], path: Path) -> None:
     for title, versions in figures.environments.items():
         rows.append(f"| {title} | {' | '.join(versions.get(name, 'none') for name in SHOWN)} |")
     rows += ["", "The SBOMs, CycloneDX 1.6, are written beside the wheel: of the plant, and with all extras."]
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    path.write_text("\n".join(rows) + "\n" + further_sections(path), encoding="utf-8")
 
 
 def _seconds(times: tuple[float, float]) -> str:

@@ -170,3 +170,19 @@ def test_a_page_of_figures_keeps_what_others_wrote_below_them(tmp_path: Path) ->
     assert second.endswith("|---|---|---|---|---|\n\n## As a new user\n\nA trial.\n\n### Of it\n")
     check.write_licences([], page)
     assert page.read_text() == second
+
+
+def test_the_page_of_times_and_sizes_keeps_what_others_wrote_below_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "commit", lambda: "0123456789")
+    page, built = tmp_path / "release.md", tmp_path / "built"
+    built.write_bytes(b"0" * 10**6)
+    files = check.Built(built, built)
+    figures = check.Figures(files, 500.0, 0.05, (0.3, 0.2), (0.4, 0.3), {"oldest": {"numpy": "2.0.2"}})
+    page.write_text("# Releases\n\nOld figures.\n\n## The trial as a new user\n\nA trial.\n")
+    check.write_figures(figures, [], page)
+    text = page.read_text()
+    assert "Old figures" not in text
+    assert "| wheel | 1.0 MB | 25 MB |" in text
+    assert text.endswith("extras.\n\n## The trial as a new user\n\nA trial.\n")
