@@ -1,7 +1,8 @@
 """The licences of what is installed with a release: graded from an SBOM, by whether core or extra needs it.
 
-The core may depend on permissive licences alone; an extra on weak copyleft (LGPL, MPL) too. Where a licence
-is not stated in the metadata of a package, KNOWN says what it is and where that is written.
+The core may depend on permissive licences alone; an extra on weak copyleft (LGPL, MPL) and on licences of
+vendors of devices too. Where a licence is not stated in the metadata of a package, KNOWN says what it is and
+where that is written.
 """
 
 from __future__ import annotations

@@ -157,7 +157,10 @@ def test_the_lowest_releases_are_those_of_the_metadata() -> None:
     assert lines == ["numpy==2.0.*", "pillow==11.*"]
 
 
-def test_the_page_of_figures_keeps_what_others_wrote_below_them(tmp_path: Path) -> None:
+def test_the_page_of_figures_keeps_what_others_wrote_below_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "commit", lambda: "0123456789")
     for name in ("wheel", "sdist"):
         (tmp_path / name).write_bytes(bytes(2_000_000))
     built = check.Built(tmp_path / "wheel", tmp_path / "sdist")

@@ -4,17 +4,21 @@
             more of it                 - `raises`: BadInput
     raises  BadInput
 
-Examples after >>> become blocks of code; indented blocks stay.
+Examples after >>> become blocks of code; indented blocks stay. The comment behind a typed field of a class is
+the field's docstring; a field without a comment is shown too.
 """
 
 from __future__ import annotations
 
+import io
 import re
+import textwrap
+import tokenize
 from typing import Any, Final
 
 import griffe
 
-__all__ = ["Columns", "as_markdown"]
+__all__ = ["Columns", "as_markdown", "field_comment"]
 
 _ROW: Final = re.compile(r"^(?P<name>[\w.*`\[\]]+(?:,? [\w.*`-]+){0,3})\s{2,}(?P<text>\S.*)$")
 
@@ -42,6 +46,12 @@ def _block(block: str) -> str:
     return "\n".join(shown)
 
 
+def field_comment(source: str) -> str:
+    """The comment in the source of a field; empty where it has none."""
+    tokens = tokenize.generate_tokens(io.StringIO(textwrap.dedent(source)).readline)
+    return " ".join(each.string.lstrip("# ") for each in tokens if each.type == tokenize.COMMENT)
+
+
 class Columns(griffe.Extension):
     """Changes every docstring of the objects that are loaded."""
 
@@ -49,3 +59,9 @@ class Columns(griffe.Extension):
         """Change the docstring of one object."""
         if obj.docstring is not None:
             obj.docstring.value = as_markdown(obj.docstring.value)
+
+    def on_attribute_instance(self, *, attr: griffe.Attribute, **_: Any) -> None:
+        """Take the comment behind a typed field of a class as its docstring."""
+        is_field = attr.annotation is not None and attr.parent is not None and attr.parent.is_class
+        if is_field and attr.docstring is None:
+            attr.docstring = griffe.Docstring(field_comment("\n".join(attr.lines)), parent=attr)

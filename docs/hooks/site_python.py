@@ -18,21 +18,51 @@ MODULES: Final = {
                 "lab.training",
                 "lab.run",
                 "lab.explanation",
-                "ledger.view",
-                "ledger.keeping",
-                "ledger.accounts",
-                "plant.line",
-                "plant.serving",
-                "plant.scanning",
-                "plant.adaptation",
                 "lab.estimator",
                 "lab.catalog",
                 "lab.stored_runs",
+                "lab.study",
+                "lab.synthetic",
+                "plant.scanning",
+                "plant.adaptation",
                 "plant.bundles",
                 "plant.capacity",
-                "lab.study",
+                "plant.line",
+                "plant.serving",
+                "ledger.view",
+                "ledger.keeping",
+                "ledger.accounts",
                 "progress",
             )
+        ),
+    ),
+    "results": (
+        "Results of the Python API",
+        (
+            "steelsight.reports.notebook",
+            *(
+                f"steelsight.api.{name}"
+                for name in (
+                    "results.reported",
+                    "results.evaluation",
+                    "results.trust",
+                    "results.explanations",
+                    "results.inspection",
+                    "results.shortcuts",
+                    "results.study",
+                    "results.sheets",
+                    "results.catalog",
+                    "results.stored_runs",
+                    "results.bundles",
+                    "results.opened_bundles",
+                    "results.adaptation",
+                    "results.capacity",
+                    "results.ledger",
+                    "results.coils",
+                    "results.quality",
+                    "ledger.exported_reviews",
+                )
+            ),
         ),
     ),
     "bundles": (
@@ -67,6 +97,7 @@ MODULES: Final = {
     "sheets": ("Sheets and DATA folders", ("steelsight.sheets.catalog", "steelsight.sheets.synthetic.spec")),
     "errors": ("Errors", ("steelsight.errors",)),
 }
+INHERITING: Final = frozenset({"steelsight.api.lab.run"})  # whose classes are shown with what they inherit
 INTRODUCTION: Final = "Shapes, units and errors are stated in each docstring. Imported as written here.\n"
 
 
@@ -74,6 +105,12 @@ def python_pages() -> dict[str, str]:
     """Path and text of each page."""
     pages = {}
     for name, (title, modules) in MODULES.items():
-        parts = "\n".join(f"## {module} {{#{module}-module}}\n\n::: {module}\n" for module in modules)
+        parts = "\n".join(map(_section, modules))
         pages[f"{FOLDER}/{name}.md"] = f"# {title}\n\n{INTRODUCTION}\n{parts}"
     return pages
+
+
+def _section(module: str) -> str:
+    """Heading and content of a module."""
+    options = "    options:\n      inherited_members: true\n" if module in INHERITING else ""
+    return f"## {module} {{#{module}-module}}\n\n::: {module}\n{options}"

@@ -9,6 +9,7 @@ importing the package costs little, and what runs beside the line needs no torch
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from steelsight.version import __version__
@@ -126,5 +127,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Every name, also those that were not used yet."""
-    return sorted({*globals(), *__all__})
+    """The names of the API, also those that were not used yet, and the modules that are imported."""
+    special = (name for name in globals() if name.startswith("__"))
+    modules = (name for name, value in globals().items() if isinstance(value, ModuleType))
+    return sorted({*__all__, *special, *modules})

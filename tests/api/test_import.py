@@ -76,6 +76,13 @@ def test_every_name_exists():
     assert set(ss.__all__) <= set(dir(ss))
 
 
+def test_completion_shows_names_of_the_api_and_modules_alone():
+    code = "import steelsight as ss; import steelsight.errors; print(*dir(ss))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    names = {name for name in shown.split() if not name.startswith("_")}
+    assert names == {*ss.__all__, "version", "errors"} - {"__version__"}
+
+
 def test_another_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'steelsight' has no attribute 'trian'"):
         ss.trian  # noqa: B018

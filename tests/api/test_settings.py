@@ -11,10 +11,9 @@ from steelsight.adaptation.gate.options import BundleGateOptions
 from steelsight.adaptation.options import AdaptOptions
 from steelsight.adaptation.reviews.options import ReviewExportOptions
 from steelsight.api import settings
-from steelsight.api.lab import catalog, study
 from steelsight.api.lab import settings as lab
+from steelsight.api.lab import study
 from steelsight.api.ledger import settings as ledger
-from steelsight.api.plant import capacity
 from steelsight.api.plant import settings as plant
 from steelsight.api.settings import choose, read_options
 from steelsight.coils.settings import RepeatSettings
@@ -67,8 +66,8 @@ PAIRS = [
     (lab.ExportSettings, ExportOptions, READ),
     (lab.CompareSettings, CompareOptions, {"data"}),
     (plant.ScanSettings, ScanOptions, set()),
-    (catalog.ModelSettings, ModelOptions, set()),
-    (capacity.PlanSettings, PlanOptions, set()),
+    (lab.ModelSettings, ModelOptions, set()),
+    (plant.PlanSettings, PlanOptions, set()),
     (
         study.StudySettings,
         StudyOptions,

@@ -110,6 +110,22 @@ def test_the_token_that_ray_makes_is_this_users_alone(tmp_path, monkeypatch):
     assert token.stat().st_mode & 0o777 == 0o640
 
 
+def test_the_token_of_a_ray_that_does_not_start_is_this_users_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    token = tmp_path / ".ray" / "auth_token"
+    token.parent.mkdir()
+
+    def init(**options):
+        token.write_text("secret")
+        token.chmod(0o644)
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(BadCluster, match=r"--ray local: .*no memory"), connect("local"):
+        pytest.fail("connected")
+    assert token.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_ray_that_does_not_start_in_time_is_told(monkeypatch):
     def init(**options):
         raise Exception("The current node timed out during startup.")  # noqa: TRY002 -- as Ray does

@@ -45,6 +45,13 @@ def test_results_and_events_are_those_of_tasks_done_here(tasks, tmp_path):
     assert local == heard
 
 
+def test_nothing_is_begun_for_tasks_that_cannot_be_packed(monkeypatch):
+    monkeypatch.setattr(running_module, "Events", lambda: pytest.fail("an actor that nobody ends"))
+    work = Work(lambda shared, task, send: None, None, ["a"], ["a"])
+    with expect_of_nodes((), (), work.facts) as expected, pytest.raises(Exception, match="pickle"):
+        Running(work, expected)
+
+
 @pytest.mark.parametrize(("count", "cores", "prepared"), [(1, 1, 0), (2, 1, 1), (50, 1, 2), (50, 2, 0)])
 def test_workers_are_prepared_while_their_node_is_checked(tasks, monkeypatch, count, cores, prepared):
     """The check is a worker too; no more than tasks, nor than fit on the cores."""

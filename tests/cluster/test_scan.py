@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +24,7 @@ from steelsight.errors import BadCluster, BadOutput, ScanIncomplete
 from steelsight.runtime.bundle.default import default_bundle
 from steelsight.runtime.engine.engine import open_engine
 from steelsight.runtime.scan import run as scan_module
-from steelsight.runtime.scan.job import FinishedPart
+from steelsight.runtime.scan.job import FinishedPart, ScanJob
 from steelsight.runtime.scan.objects.address import is_address
 from steelsight.runtime.scan.options import ScanOptions
 from steelsight.runtime.scan.output import lock_output
@@ -34,6 +35,7 @@ from steelsight.runtime.scan.worker_settings import WORKER_ENVIRONMENT
 pytest.importorskip("ray", reason="the extra [cluster] is not installed")
 
 from steelsight.cluster import nodes as nodes_module
+from steelsight.cluster import scan as cluster_scan
 from steelsight.cluster.connect import connect
 from steelsight.cluster.scan import on_cluster
 
@@ -325,6 +327,15 @@ def test_a_place_that_another_scan_writes_to_is_refused(nodes, scan, tmp_path):
         ),
     ):
         scan()
+
+
+@pytest.mark.parametrize(("parts", "compared"), [(0, 0), (1, 1), (8, 8), (9, 5), (15, 8), (1000, 8)])
+def test_few_files_from_all_over_the_plan_are_compared(parts, compared):
+    plan = Mock(part=lambda number: [Mock(reason=None, path=f"{number}.jpg")] * 2)
+    job = Mock(spec=ScanJob, parts=range(parts), plan=plan)
+    files = list(cluster_scan._some_files(job))
+    assert len(files) == len(set(files)) == compared
+    assert files[:1] == ["0.jpg"][:parts]
 
 
 def test_the_faults_are_on_the_path_of_nodes_alone():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from site_recipe import recipe_page
 from site_tables import titled_cells
 from site_text import code, escape, table
 
+import steelsight as ss
 from steelsight.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,16 @@ def test_every_page_of_the_navigation_is_made_and_every_made_page_is_in_it():
     made = {*cli_pages(), *(f"reference/python/{name}.md" for name in MODULES)}
     made |= {f"reference/{name}.md" for name in ("recipe", "formats", "http", "errors", "index")}
     assert named == made
+
+
+def test_every_name_and_every_result_of_the_api_has_its_module_in_the_reference():
+    listed = {module for _, modules in MODULES.values() for module in modules}
+    named = {getattr(ss, name).__module__ for name in ss.__all__ if name != "__version__"}
+    assert named <= listed
+    folder = ROOT / "src" / "steelsight" / "api" / "results"
+    results = {f"steelsight.api.results.{path.stem}" for path in folder.glob("[!_]*.py")}
+    assert results <= listed
+    assert all(find_spec(module) is not None for module in listed)
 
 
 def test_every_recipe_key_has_its_meaning_and_its_reason():

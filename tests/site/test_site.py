@@ -109,6 +109,28 @@ def test_docstrings_become_lists():
     assert as_markdown("One\n    two") == "One\n    two"
 
 
+def test_comments_behind_fields_are_their_docstrings():
+    from site_docstrings import field_comment
+
+    assert field_comment("    name: str = '#'  # of the coil, for # 1") == "of the coil, for # 1"
+    assert field_comment("    sizes: tuple[\n        int, ...  # px\n    ] = ()  # by row") == "px by row"
+    assert field_comment("    method: str") == ""
+
+
+def test_names_of_the_api_have_their_members_and_fields_on_the_reference(pages, site):
+    folder = site / "reference" / "python"
+    names, results = (pages[folder / f"{page}.html"].ids for page in ("api", "results"))
+    run = "steelsight.api.lab.run.Run"
+    assert {
+        f"{run}.{name}" for name in ("evaluate", "explain", "gate", "layers", "metrics", "folder")
+    } <= names
+    evaluation = "steelsight.api.results.evaluation.EvaluationResult"
+    assert {f"{evaluation}.{name}" for name in ("folder", "metrics", "table")} <= results
+    assert "with report.html, metrics.json and predictions.parquet" in (folder / "results.html").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_search_knows_the_reference(site):
     index = (site / "search" / "search_index.js").read_text(encoding="utf-8")
     assert "learning_rate" in index

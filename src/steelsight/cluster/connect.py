@@ -27,9 +27,8 @@ __all__ = ["connect"]
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 TRY_S: Final = 5.0
 ANSWER_S: Final = 20.0  # a head that is busy takes seconds
-_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(
-    [0, 0, 0, 4, 0, 0, 0, 0, 0]
-)  # and empty settings
+_EMPTY_SETTINGS: Final = bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])  # a frame
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _EMPTY_SETTINGS
 _SETTINGS: Final = 4  # type of the first frame of every HTTP/2 server, RFC 9113, section 3.4
 _HEADER_BYTES: Final = 9  # of a frame; the fourth one is its type
 
@@ -84,9 +83,11 @@ def _own_token() -> Iterator[None]:
     """Let this user alone read the token that Ray makes in the home for clusters that it starts."""
     token = Path.home() / ".ray" / "auth_token"
     there = token.exists()
-    yield
-    if not there and token.exists():
-        token.chmod(0o600)
+    try:
+        yield
+    finally:  # also where Ray made it and did not start
+        if not there and token.exists():
+            token.chmod(0o600)
 
 
 def _try_port(address: str, name: str) -> tuple[str, int]:
@@ -194,9 +195,7 @@ def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if "Version mismatch" in text:
         versions = re.findall(r"Ray: (\S+)\s+Python: (\S+)", text)
-        there = (
-            " with ".join(("Ray " + versions[0][0], "Python " + versions[0][1])) if versions else "another"
-        )
+        there = "Ray {} with Python {}".format(*versions[0]) if versions else "another"
         here = f"Ray {ray.__version__} with Python {platform.python_version()}"
         return f"expected a cluster of {here}, got {there}; install the same versions on all nodes"
     if "timed out during startup" in text:

@@ -75,8 +75,8 @@ class Running:
 
         say  receives a line for each node that is refused
         """
-        self.events = Events()
         self.packed = ray.put(pack((work.function, work.shared, work.tasks)))
+        self.events = Events()  # after what may raise: nobody would end the actor
         self.nodes = CheckedNodes(expected, work.facts, work.cores, say)
         self.cores = work.cores
         self.perform = ray.remote(_perform)

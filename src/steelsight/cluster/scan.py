@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
@@ -39,16 +40,16 @@ WRITERS: Final = 4  # threads, which wait for the disk most of the time
 MOST_WRITTEN: Final = 16  # parts in memory that are being written
 IN_FLIGHT: Final = 2  # parts of one worker: one is scanned while the next lies ready
 NO_WORKER_S: Final = 180.0  # without a worker that is ready, after which the scan ends
-COMPARED: Final = 8  # files that every node must see as the driver does
+COMPARED: Final = 8  # files at most that every node must see as the driver does
 _ADVICE: Final = "leave the node out, or use --mixed, which writes the processor into each row"
 
 
 def on_cluster(*, workers: int | None = None, say: Say = silent) -> RunParts:
     """A function that scans the parts of a scan on the cluster that this process is connected to.
 
-    Nodes that join are used, and parts of nodes that leave are scanned by others.
-    In a mixed scan nodes of other processors than the driver's are used too, where the bundle agrees with its
-    model there.
+    Nodes that join are used, and parts of nodes that leave are scanned by others. In a mixed scan nodes of
+    other processors than the driver's are used too, where the bundle agrees with its model there.
+
     workers  at most so many processes; None = one a processor core of the cluster
     say      receives a line for each node that is refused
     """
@@ -281,7 +282,7 @@ def _is_readable(path: str) -> bool:
 
 def _some_files(job: ScanJob) -> Iterator[str]:
     """Some files of the parts to scan, from all over the plan; none where all lie in object storage."""
-    for number in job.parts[:: max(1, len(job.parts) // COMPARED)]:
+    for number in job.parts[:: math.ceil(len(job.parts) / COMPARED) or 1]:
         sheets = (each for each in job.plan.part(number) if each.reason is None)
         yield from islice((each.path for each in sheets if not is_address(each.path)), 1)
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import path_or_none
+from steelsight.api.lab.settings import ModelSettings
 from steelsight.api.settings import choose
 
 if TYPE_CHECKING:
     from steelsight.api.results.catalog import ModelList, RecipeList
     from steelsight.runs.options import ModelOptions
 
-__all__ = ["ModelSettings", "list_models", "list_recipes"]
-
-
-class ModelSettings(TypedDict, total=False):
-    """Settings of `list_models`: `runs.options.ModelOptions`."""
-
-    head: str
-    outputs: int
-    height: int
-    width: int
+__all__ = ["list_models", "list_recipes"]
 
 
 def list_models(

@@ -17,6 +17,7 @@ __all__ = [
     "LayerSettings",
     "LeagueSettings",
     "MistakesSettings",
+    "ModelSettings",
     "NeuronSettings",
     "ProveSettings",
     "RepairSettings",
@@ -46,6 +47,15 @@ class SynthSettings(TypedDict, total=False):
     compare: Path | None
     workers: int
     force: bool
+
+
+class ModelSettings(TypedDict, total=False):
+    """Settings of `list_models`: `runs.options.ModelOptions`."""
+
+    head: str
+    outputs: int
+    height: int
+    width: int
 
 
 class EvaluateSettings(TypedDict, total=False):

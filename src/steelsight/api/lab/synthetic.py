@@ -58,7 +58,9 @@ def synth(
 ) -> SynthResult:
     """Draw sheets into a folder in Kaggle's Severstal layout, with the truth about stains, ends and light.
 
-    raises  BadRecipe for a value that cannot be met, or where `out` holds files and `force` is not set
+    out       folder for the images, train.csv and the truth
+    settings  how many, of which size and classes, and how often with which nuisance
+    raises    BadRecipe for a value that cannot be met, or where `out` holds files and `force` is not set
     """
     from steelsight.runs.data.options import SynthOptions
     from steelsight.runs.data.synth import write_synthetic

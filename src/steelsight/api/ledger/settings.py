@@ -1,4 +1,4 @@
-"""Keyword settings of what an open ledger is asked, as `api.settings` has those of the lab."""
+"""Keyword settings of what an open ledger is asked, see `steelsight.api.settings`."""
 
 from __future__ import annotations
 

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from steelsight.api.data import path_or_none
+from steelsight.api.plant.settings import PlanSettings
 from steelsight.api.settings import choose
 
 if TYPE_CHECKING:
     from steelsight.api.results.capacity import BenchResult
     from steelsight.runtime.capacity.options import PlanOptions
 
-__all__ = ["PlanSettings", "bench"]
-
-
-class PlanSettings(TypedDict, total=False):
-    """Settings of `bench`: `runtime.capacity.options.PlanOptions`."""
-
-    plan: float | None
-    peak: float
-    sheet_kb: float | None
-    image_days: float
-    image_share: float
-    verdict_days: float
-    node_cores: int | None
-    price: Sequence[str]
+__all__ = ["bench"]
 
 
 def bench(

@@ -70,6 +70,7 @@ def watch(
     """Scan the images of folders as they arrive, until KeyboardInterrupt, which ends it with the result.
 
     bundle   BUNDLE folder, or fast or accurate
+    folders  one or several, in which images arrive
     out      folder; called again with it, images that were scanned are not scanned again
     idle     seconds without a new file after which it ends; None = never
     raises   as `scan`; BadInput for `partition`

@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 __all__ = [
     "AdaptSettings",
     "BundleGateSettings",
+    "PlanSettings",
     "ScanSettings",
 ]
 
@@ -40,6 +41,19 @@ class BundleGateSettings(TypedDict, total=False):
     engine: Literal["openvino", "onnxruntime"]
     threads: int
     seed: int
+
+
+class PlanSettings(TypedDict, total=False):
+    """Settings of `bench`: `runtime.capacity.options.PlanOptions`."""
+
+    plan: float | None
+    peak: float
+    sheet_kb: float | None
+    image_days: float
+    image_share: float
+    verdict_days: float
+    node_cores: int | None
+    price: Sequence[str]
 
 
 class ScanSettings(TypedDict, total=False):
