@@ -9,6 +9,7 @@ __dir__
 _repr_html_  # notebooks show a result by it
 __signature__  # Typer reads the options of a verb from it
 __annotations__
+__spec__  # multiprocessing asks the main module for it
 extra_repr  # torch prints a module with it
 C  # scikit-learn's strength of regularisation
 decodermaxblock  # Pillow's size of one read of a decoder

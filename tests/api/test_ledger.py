@@ -195,6 +195,20 @@ def test_a_ledger_is_backed_up_restored_and_its_people_forgotten(tmp_path):
     assert keeping.prune_images(tmp_path / "two.db", tmp_path / "images", dry_run=True).removed == 0
 
 
+def test_a_store_that_is_not_there_is_not_pruned(tmp_path):
+    """Its images would be on record as removed, and those of the right store would stay for ever."""
+    with keeping.create_ledger(tmp_path / "one.db") as made, open_writer(made.ledger, "line-1") as writer:
+        writer.append([sheet(0, image_hash="a" * 64, captured_us=0)])
+    before = (tmp_path / "one.db").read_bytes()
+    for dry_run in (True, False):
+        with pytest.raises(BadInput, match=r"--images .*none: expected the ledger's image store"):
+            keeping.prune_images(tmp_path / "one.db", tmp_path / "none", dry_run=dry_run)
+    assert not (tmp_path / "none").exists()
+    with ss.open_ledger(tmp_path / "one.db") as ledger, ledger.ledger.read() as connection:
+        assert connection.execute(schema.pruned_images.select()).all() == []
+    assert (tmp_path / "one.db").read_bytes() == before
+
+
 def test_right_labels_of_sheets(audited, tmp_path):
     table = tmp_path / "known.csv"
     table.write_text("station,item,label\nline-1,s00007.jpg,scratch\n")

@@ -10,7 +10,6 @@ from tests.cluster.comparing import Lines, assert_same_runs, figures
 from tests.shortcuts.repair.test_methods_run import planted
 from tests.study.conftest import tiny_data, tiny_options
 
-from steelsight.cluster.executor import RayExecutor
 from steelsight.shortcuts.repair.options import RepairOptions
 from steelsight.shortcuts.repair.run import repair_run
 from steelsight.study.data import multiclass_data, open_study_data
@@ -20,6 +19,10 @@ from steelsight.study.train_multiclass import train_slide_models, train_techniqu
 from steelsight.study.trainings import ClusterTrainer, independent_trainings
 from steelsight.training.loop.progress import NoProgress
 from steelsight.training.run import train_data
+
+pytest.importorskip("ray", reason="the extra [cluster] is not installed")
+
+from steelsight.cluster.executor import RayExecutor
 
 __all__ = ["planted", "tiny_data", "tiny_options"]
 

@@ -8,12 +8,15 @@ import pytest
 from tests.cluster.comparing import assert_same_runs, figures
 from tests.training.conftest import folder, small
 
-from steelsight.cluster.executor import RayExecutor
 from steelsight.runs.label_curve import grow_labels
 from steelsight.training.dataset import open_training_sheets
 from steelsight.training.folds import draw_folds
 from steelsight.training.options import FoldOptions
 from steelsight.training.several import Training, train_each
+
+pytest.importorskip("ray", reason="the extra [cluster] is not installed")
+
+from steelsight.cluster.executor import RayExecutor
 
 __all__ = ["folder", "small"]
 

@@ -114,6 +114,15 @@ def test_several_are_removed_without_a_question(runs: Path) -> None:
     assert not list(runs.rglob("card.json"))
 
 
+def test_a_run_that_is_named_twice_or_lies_in_another_is_removed_once(runs: Path, monkeypatch: Any) -> None:
+    inner = write_run(runs / "one" / "folds" / "fold-1")
+    monkeypatch.chdir(runs)
+    done = call("rm", "one", runs / "one", inner, "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["removed"] == [str(inner), str(runs / "one")]
+    assert not (runs / "one").exists()
+
+
 def test_one_folder_that_is_no_run_keeps_all(runs: Path) -> None:
     done = call("rm", runs / "one", runs / "below", "--yes")
     assert done.exit_code == 2

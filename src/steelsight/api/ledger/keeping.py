@@ -120,13 +120,14 @@ def prune_images(
     days     every image that is not older is kept; 0 or more
     dry_run  count only; remove nothing
     returns  images removed, absent from the store, and kept although old
-    raises   BadLedger, BadInput
+    raises   BadInput where there is no such store, with nothing put on record, or for `days`; BadLedger
     """
-    from steelsight.ledger.images.store import ImageStore
+    from steelsight.api.ledger.image_stores import open_images
     from steelsight.ledger.keeping.retention import prune_images as prune
 
+    store = open_images(images)
     with _recording(address) as (ledger, writer):
-        return prune(ledger, ImageStore(images), writer, days, dry_run=dry_run)
+        return prune(ledger, store, writer, days, dry_run=dry_run)
 
 
 def release_name(address: Path | str, name: str) -> str | None:

@@ -123,15 +123,12 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         from steelsight.adaptation.reviews.export import export_reviews
         from steelsight.adaptation.reviews.options import ReviewExportOptions
         from steelsight.api.ledger.exported_reviews import ReviewExportResult
-        from steelsight.ledger.images.store import ImageStore
+        from steelsight.api.ledger.image_stores import open_images
 
-        if "://" not in str(images) and not Path(images).is_dir():
-            raise BadInput(
-                f"--images {images}: expected the ledger's image store, found no such folder; check it"
-            )
+        store = open_images(images)
         chosen = choose(ReviewExportOptions, options, settings)
         with self._recording("data") as rows:
-            done = export_reviews(self.ledger, ImageStore(images), Path(out), chosen)
+            done = export_reviews(self.ledger, store, Path(out), chosen)
             rows |= {"sheets": done.sheets, "reviews": done.reviews}
         return ReviewExportResult(done)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steelsight.api.results.reported import ReportedResult
 from steelsight.plain import plain
 from steelsight.reports.notebook import NotebookResult, ResultTable
 
@@ -73,8 +74,8 @@ class ShortcutsResult(NotebookResult):
 
 
 @dataclass(frozen=True, eq=False)
-class ProofResult(NotebookResult):
-    """The verdict on one suspected shortcut."""
+class ProofResult(ReportedResult):
+    """The verdict on one suspected shortcut; as_dict is proof.json."""
 
     report: ProofReport  # all of it; its fields are not part of the API's promise
 
@@ -98,18 +99,6 @@ class ProofResult(NotebookResult):
     def notes(self) -> tuple[str, ...]:
         """What a reader of the verdict must know."""
         return self.report.proof.notes
-
-    @property
-    def page(self) -> Path:
-        """The HTML page."""
-        from steelsight.shortcuts.prove.run import PAGE
-
-        return self.report.folder / PAGE
-
-    def as_dict(self) -> dict[str, Any]:
-        """The content of proof.json, and its folder as `out`."""
-        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
-        return values
 
     def table(self) -> ResultTable:
         """One row an effect: of the test of two groups, and of pasting."""
@@ -177,8 +166,8 @@ class GateOutcome(NotebookResult):
 
 
 @dataclass(frozen=True, eq=False)
-class RepairResult(NotebookResult):
-    """Runs that were retrained against a shortcut, and which of them is chosen."""
+class RepairResult(ReportedResult):
+    """Runs that were retrained against a shortcut, and which of them is chosen; as_dict is repair.json."""
 
     report: RepairReport  # all of it; its fields are not part of the API's promise
 
@@ -202,18 +191,6 @@ class RepairResult(NotebookResult):
 
         outcome = self.report.repair
         return is_repaired(outcome.before.evaluation.proof, outcome.best.evaluation.proof)
-
-    @property
-    def page(self) -> Path:
-        """The HTML page."""
-        from steelsight.shortcuts.repair.run import PAGE
-
-        return self.report.folder / PAGE
-
-    def as_dict(self) -> dict[str, Any]:
-        """The content of repair.json, and its folder as `out`."""
-        values: dict[str, Any] = plain({"out": str(self.report.folder), **self.report.numbers})
-        return values
 
     def table(self) -> ResultTable:
         """One row a method, the unchanged run first."""

@@ -25,7 +25,7 @@ class ConfidenceResult(NotebookResult):
 
     @property
     def title(self) -> str:
-        """On how many answers."""
+        """On how many sheets."""
         return f"confidence scores on {self.scored.right.size:,} sheets of {self.scored.data}"
 
     @property

@@ -76,7 +76,7 @@ def rm(
     """Remove RUN folders with all that lies in them, after a question; other folders are refused."""
     from steelsight.api.lab.stored_runs import check_removable, remove_run
 
-    chosen = [check_removable(each) for each in folders]  # all of them, before the first is removed
+    chosen = [check_removable(each) for each in _deepest_first(folders)]  # all, before the first is removed
     for each in chosen:
         print_line(f"to remove: {_contents(each)}")
     if not yes and not _confirmed(len(chosen)):
@@ -87,6 +87,13 @@ def rm(
         print_line(f"removed: {each.run.folder}")
     if as_json:
         emit_json({"removed": [str(each.run.folder) for each in chosen]})
+
+
+def _deepest_first(folders: Iterable[Path]) -> list[Path]:
+    """Each folder once, and those in another one before it: with that one they would be gone."""
+    places = {folder.resolve(): folder for folder in folders}
+    outer = {place: sum(place.is_relative_to(other) for other in places) for place in places}
+    return [places[place] for place in sorted(places, key=lambda each: -outer[each])]
 
 
 def _confirmed(count: int) -> bool:

@@ -75,6 +75,11 @@ class ProofReport:
     proof: ShortcutProof
     numbers: dict[str, Any]  # of proof.json
 
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.folder / PAGE
+
 
 def open_proof(
     run: Path, data: Path, options: DataOptions = AUTOMATIC, *, split: str = "unseen"

@@ -52,6 +52,11 @@ class RepairReport:
     repair: RepairOutcome
     numbers: dict[str, Any]  # of repair.json
 
+    @property
+    def page(self) -> Path:
+        """The HTML page."""
+        return self.folder / PAGE
+
 
 @dataclass(frozen=True)
 class _EvaluationSheets:
