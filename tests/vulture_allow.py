@@ -7,8 +7,10 @@
 __getattr__  # the package's lazy names
 __dir__
 _repr_html_  # notebooks show a result by it
+_repr_pretty_  # IPython prints a result by it
 __signature__  # Typer reads the options of a verb from it
 __annotations__
+__spec__  # multiprocessing reads it of the script that starts a process
 extra_repr  # torch prints a module with it
 C  # scikit-learn's strength of regularisation
 decodermaxblock  # Pillow's size of one read of a decoder

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["GateOutcome", "ProofResult", "RepairResult", "ShortcutsResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ShortcutsResult(NotebookResult):
     """Candidate shortcuts of a run, ranked."""
 
@@ -72,7 +72,7 @@ class ShortcutsResult(NotebookResult):
         return ResultTable(("candidate", "indicates", "status", "effect D", "q", "paste"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProofResult(NotebookResult):
     """The verdict on one suspected shortcut."""
 
@@ -144,7 +144,7 @@ class ProofResult(NotebookResult):
         return {"groups": draw_two_groups(panels, names)}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GateOutcome(NotebookResult):
     """Whether a run may be released by a policy."""
 
@@ -176,7 +176,7 @@ class GateOutcome(NotebookResult):
         return ResultTable(("nuisance", "class", "passed", "why"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RepairResult(NotebookResult):
     """Runs that were retrained against a shortcut, and which of them is chosen."""
 
