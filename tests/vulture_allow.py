@@ -7,6 +7,7 @@
 __getattr__  # the package's lazy names
 __dir__
 _repr_html_  # notebooks show a result by it
+_repr_pretty_  # IPython prints a result by it
 __signature__  # Typer reads the options of a verb from it
 __annotations__
 __spec__  # multiprocessing asks the main module for it

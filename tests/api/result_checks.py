@@ -20,3 +20,9 @@ def check_result(result: NotebookResult) -> None:
     assert shown.startswith("<div><p><strong>")
     assert shown.count("<img ") == len(result.figures())
     assert "<script" not in shown
+    assert str(result).count("\n") >= len(result.summary().rows[:20]) + 1
+    printing = next(
+        each for each in type(result).__mro__ if {"_repr_pretty_", "__repr__"} & vars(each).keys()
+    )
+    assert "_repr_pretty_" in vars(printing)  # IPython asks the first class that has one of them
+    assert len(repr(result)) < 1000  # a title or a few fields, however large the result is

@@ -14,6 +14,7 @@ def test_a_description_reads_every_sheet(data, tmp_path):
     opened = ss.open_data(data)
     report = opened.describe(out=tmp_path / "out", progress=lambda event: counts.append(event.done))
     check_result(report)
+    check_result(opened)
     assert counts[-1] == 60
     assert {row[0]: row[1] for row in report.table().rows} == opened.counts
     assert report.page == tmp_path / "out" / "data.html"

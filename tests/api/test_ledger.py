@@ -117,6 +117,18 @@ def audited(tmp_path):
     return path
 
 
+def test_a_page_of_verdicts_shows_time_place_and_decision(audited):
+    with ss.open_ledger(audited) as ledger:
+        page = ledger.verdicts(limit=1)
+        whole = ledger.verdicts()
+    assert page.title == "1 verdict, and more"
+    shown = dict(zip(page.summary().titles, page.summary().rows[0], strict=True))
+    assert shown["captured"] == "2026-09-21T14:13:20.000009Z"
+    assert (shown["station"], shown["label"], shown["probability"]) == ("line-1", "none", 0.75)
+    assert len(whole.table().titles) > len(whole.summary().titles)
+    assert len(whole.summary().rows) == 10
+
+
 def test_escape_with_times_of_every_kind(audited):
     day = date(2026, 9, 21)
     with ss.open_ledger(audited) as ledger:
@@ -163,6 +175,8 @@ def test_a_ledger_that_was_changed_does_not_verify(audited, tmp_path):
     with ss.open_ledger(audited) as ledger:
         made = ledger.anchor(tmp_path / "anchor.json")
         assert json.loads((tmp_path / "anchor.json").read_text()) == made.as_dict()
+        for one in (made, tmp_path / "anchor.json", str(tmp_path / "anchor.json")):
+            assert ledger.verify(one).clean
         found = ledger.verify([made, tmp_path / "anchor.json"])
         assert found.clean
         assert found.table().rows == ()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import get_type_hints
+
 import pytest
 
 pytest.importorskip("sqlalchemy", reason="needs the extra [serve]")
 
+from tests.api.result_checks import check_result
 from tests.service.conftest import draw_sheet
 
 import steelsight as ss
 from steelsight.api.plant.line import run_line
+from steelsight.api.plant.settings import LineSettings
 from steelsight.errors import BadInput, BadRecipe
 from steelsight.service.station.options import ArrivalOptions, JudgingOptions, KeepingOptions
 
@@ -48,3 +53,34 @@ def test_options_are_checked_before_anything_is_opened(tmp_path):
         JudgingOptions(audit=2.0)
     with pytest.raises(BadInput, match="--audit: expected --audit-key with it"):
         run_line("fast", tmp_path, tmp_path / "none.db", "line-1", judging=JudgingOptions(audit=0.5))
+
+
+def test_settings_have_the_names_of_the_options(sqlite_ledger, tmp_path):
+    kinds = (KeepingOptions, ArrivalOptions, JudgingOptions)
+    assert list(get_type_hints(LineSettings)) == [each.name for kind in kinds for each in fields(kind)]
+    draw_sheet(tmp_path / "camera" / "C1_0.5_top.jpg", 0)
+    done = run_line(
+        "fast",
+        tmp_path / "camera",
+        sqlite_ledger.address.removeprefix("sqlite:///"),
+        "line-1",
+        images=str(tmp_path / "images"),
+        spool=str(tmp_path / "line-1.spool"),  # a text, as every path
+        pattern="{coil}_{position_m}_{side}.jpg",
+        idle=1,
+        threads=1,
+        report=lambda text: None,
+    )
+    assert (done.judged.sheets, done.recorded.written) == (1, 1)
+    assert any((tmp_path / "images").iterdir())
+    check_result(done)
+    assert str(done).startswith("1 sheet judged, 0 known\n")
+
+
+def test_unknown_settings_are_refused_before_anything_is_opened(tmp_path):
+    with pytest.raises(BadRecipe, match=r"image: expected one of images, .*threads, got a"):
+        run_line("fast", tmp_path, tmp_path / "none.db", "line-1", image="images")
+    with pytest.raises(BadRecipe, match="--audit: expected at most 1, got 2"):
+        run_line("fast", tmp_path, tmp_path / "none.db", "line-1", audit=2)
+    with pytest.raises(BadRecipe, match="idle: expected settings or `options`, got both"):
+        run_line("fast", tmp_path, tmp_path / "none.db", "line-1", arriving=ArrivalOptions(), idle=1)

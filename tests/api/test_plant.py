@@ -28,6 +28,19 @@ def test_a_batch_has_the_verdicts_of_its_sheets(data):
     assert "1 verdict<" in batch[0]._repr_html_()
 
 
+def test_one_image_is_a_batch_of_one(data):
+    inspector = ss.load("fast", threads=1)
+    path = next(iter(sorted((data / "train_images").iterdir())))
+    wanted = inspector.inspect(path).as_dict()
+    for image in (path, str(path), path.read_bytes()):
+        assert [each.as_dict() for each in inspector.inspect_batch(image)] == [wanted]
+    sheet = np.full((64, 400), 90, np.uint8)
+    assert [each.as_dict() for each in inspector.inspect_batch(sheet)] == [inspector.inspect(sheet).as_dict()]
+    assert len(inspector.inspect_batch(np.stack([sheet, sheet]))) == 2
+    assert str(inspector.inspect(path)).startswith("1 verdict\nlabel  ")
+    assert repr(inspector).startswith("<Inspector: ")
+
+
 def test_a_scan(data, tmp_path):
     counts = []
     done = ss.scan(

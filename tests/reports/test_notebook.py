@@ -16,7 +16,7 @@ from steelsight.types import Interval
 HOSTILE = "<script>alert(1)</script>&\"'"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Example(NotebookResult):
     rows: tuple
     drawn: bool = False
@@ -89,3 +89,35 @@ def test_without_pandas_the_message_says_how_to_install_it(monkeypatch):
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'steelsight\[pandas\]'") as raised:
         Example(()).to_pandas()
     assert raised.value.name == "pandas"
+
+
+def test_as_text_a_result_is_its_title_and_a_table_of_aligned_columns():
+    shown = str(Example((("a", Interval(0.5, 0.4, 0.6)), ("long one", 1200), (None, float("nan")))))
+    assert shown.splitlines() == [
+        HOSTILE,
+        f"{HOSTILE}  value",
+        f"{'a':<{len(HOSTILE)}}  0.500 [0.400, 0.600]",
+        f"{'long one':<{len(HOSTILE)}}  1,200",
+        f"{'–':<{len(HOSTILE)}}  –",
+    ]
+    assert str(Example(())).splitlines() == [HOSTILE, f"{HOSTILE}  value"]
+    assert str(Example((("a", 1),) * 25)).splitlines()[-1] == "and 5 more rows"
+    cut = str(Example((("x" * 5000, "y" * 5000),))).splitlines()[-1]
+    assert cut == f"{'x' * 59}…  {'y' * 499}…"
+
+
+def test_text_has_no_control_characters_of_files():
+    shown = str(Example((("a\x1b[2J\nb", ["\x1b"]), ("gr\udcfcn", 1))))
+    assert len(shown.splitlines()) == 4
+    assert "\x1b" not in shown
+    shown.encode("utf-8")
+
+
+def test_a_result_in_a_list_is_short_whatever_it_holds():
+    assert repr([Example(())]) == f"[<Example: {HOSTILE}>]"
+
+
+def test_ipython_prints_the_text():
+    pretty = pytest.importorskip("IPython.lib.pretty", reason="IPython is not installed").pretty
+    example = Example((("a", 1),))
+    assert pretty(example) == str(example)

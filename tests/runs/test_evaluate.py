@@ -132,7 +132,7 @@ def test_a_run_without_its_split_is_refused(data: Path, run: RunResult) -> None:
 
 
 def test_bad_items_and_bad_parts(data: Path, run: RunResult) -> None:
-    with pytest.raises(BadInput, match=r"part: expected one of unseen, test"):
+    with pytest.raises(BadInput, match=r"--split: expected one of unseen, test"):
         evaluate_run(run.folder, data, part="tests")
     (data / "bar" / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(BadData, match=r"1 bad item, 0 allowed"):

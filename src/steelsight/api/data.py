@@ -28,6 +28,8 @@ class Data(NotebookResult):
     path: Path
     options: DataOptions = AUTOMATIC
 
+    _repr_pretty_ = NotebookResult._repr_pretty_  # IPython would take the dataclass's own text before it
+
     @cached_property
     def sheets(self) -> SheetSet:
         """The sheets with their labels; no image is decoded unless groups are found by pixels."""

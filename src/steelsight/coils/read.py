@@ -19,7 +19,14 @@ from steelsight.ledger.coils.defects import TOLERANCE_MM, MergedDefect
 from steelsight.ledger.database import schema
 from steelsight.ledger.reading.defects import coil_defects
 
-__all__ = ["CoilRepeats", "NamedRepeat", "coil_extent", "known_defects", "repeats_on_coil"]
+__all__ = [
+    "CoilRepeats",
+    "NamedRepeat",
+    "coil_extent",
+    "known_defects",
+    "repeats_on_coil",
+    "unplaced_words",
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,18 @@ def known_defects(
     if not found.sheets:
         raise BadInput(f"coil {coil!r:.120}: no sheet of it is in the ledger; check the name")
     return found.defects, found.unplaced
+
+
+def unplaced_words(count: int) -> str:
+    """How many regions have no place on the strip, and what gives them one.
+
+    >>> unplaced_words(0)
+    '0 regions of sheets without a place'
+    >>> unplaced_words(3)
+    '3 regions of sheets without a place: `line --pattern` and `--calibration` give one'
+    """
+    words = f"{count:,} regions of sheets without a place"
+    return f"{words}: `line --pattern` and `--calibration` give one" if count else words
 
 
 def coil_extent(connection: Connection, coil: str, defects: Sequence[MergedDefect]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""How a result shows itself in a notebook, and becomes a table of pandas.
+"""How a result shows itself in a notebook and as text, and becomes a table of pandas.
 
 The HTML is a fragment without script and style sheet: tables and pictures that the notebook itself styles.
-Whatever comes from files is escaped. pandas and Matplotlib are imported when they are used.
+Whatever comes from files is escaped, in the text too. pandas and Matplotlib are imported when they are used.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
-from steelsight.reports.cells import cell_html
+from steelsight.names import on_one_line, shown_name
+from steelsight.reports.cells import cell_html, cell_text
 from steelsight.types import Interval
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NotebookResult", "ResultTable", "data_frame"]
 
-SHOWN: Final = 20  # rows of a table in a notebook
+SHOWN: Final = 20  # rows of a table in a notebook and as text
+LONGEST: Final = 60  # characters of a cell as text, beside others to its right
+LONGEST_LAST: Final = 500  # of the last cell of a row
 DPI: Final = 110  # of a figure in a notebook
 
 
@@ -52,6 +55,14 @@ class ResultTable:
         table = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(heads, rows)
         more = len(self.rows) - SHOWN
         return table + (Markup("<p>and {} more rows</p>").format(f"{more:,}") if more > 0 else "")
+
+    def text(self) -> str:
+        """The first rows as lines with aligned columns, and how many more there are."""
+        rows = [_line(row) for row in (self.titles, *self.rows[:SHOWN])]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        more = len(self.rows) - SHOWN
+        return "\n".join(lines + ([f"and {more:,} more rows"] if more > 0 else []))
 
 
 class NotebookResult(ABC):
@@ -85,6 +96,16 @@ class NotebookResult(ABC):
         """
         return data_frame(self.table().columns())
 
+    def __str__(self) -> str:
+        return f"{shown_name(on_one_line(self.title))}\n{self.summary().text()}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {shown_name(on_one_line(self.title))}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Print as text in IPython."""
+        printer.text(repr(self) if cycle else str(self))
+
     def _repr_html_(self) -> str:
         parts = [Markup("<p><strong>{}</strong></p>").format(self.title), self.summary().html()]
         parts += [_picture(name, figure) for name, figure in self.figures().items()]
@@ -110,8 +131,22 @@ def _row(row: tuple[Any, ...]) -> Markup:
 
 
 def _cell(value: Any) -> Markup:
-    known = value is None or isinstance(value, str | bool | int | float | Interval)
-    return cell_html(value) if known else escape(str(value))
+    return cell_html(value) if _is_known(value) else escape(str(value))
+
+
+def _line(row: tuple[Any, ...]) -> list[str]:
+    """The cells of a row as text on one line, cut where they are very long."""
+    longest = [LONGEST] * (len(row) - 1) + [LONGEST_LAST]
+    return [_cell_line(cell, most) for cell, most in zip(row, longest, strict=True)]
+
+
+def _cell_line(value: Any, longest: int) -> str:
+    text = shown_name(on_one_line(cell_text(value) if _is_known(value) else str(value)))
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _is_known(value: Any) -> bool:
+    return value is None or isinstance(value, str | bool | int | float | Interval)
 
 
 def _picture(name: str, figure: Figure) -> Markup:

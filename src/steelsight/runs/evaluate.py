@@ -73,7 +73,7 @@ def evaluate_run(
                  BadOutput where `out` is a RUN
     """
     if part not in EVALUATED:
-        raise BadInput(f"part: expected one of {', '.join(EVALUATED)}, got {part!r}")
+        raise BadInput(f"--split: expected one of {', '.join(EVALUATED)}, got {part!r}")
     _refuse_run(out)
     opened = open_run(run, data, options, allow_patches=True)
     card, sheets = opened.card, opened.data

@@ -55,11 +55,17 @@ class Verdict:
         )
         return values
 
+    def __str__(self) -> str:
+        return str(VerdictBatch((self,)))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        VerdictBatch((self,))._repr_pretty_(printer, cycle)
+
     def _repr_html_(self) -> str:
         return VerdictBatch((self,))._repr_html_()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class VerdictBatch(NotebookResult):
     """The verdicts of several sheets in their order."""
 

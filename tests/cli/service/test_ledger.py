@@ -169,4 +169,6 @@ def test_the_defects_of_a_coil_are_listed(path):
     assert "9.000 to 9.600 m, 0 to 19 mm, top: scratch, 2 regions" in done.output
     found = last_json(done)
     assert (len(found["defects"]), found["unplaced"]) == (1, 0)
-    assert last_json(call("defects", path, "C0", "--json")) == {"coil": "C0", "defects": [], "unplaced": 3}
+    unplaced = call("defects", path, "C0", "--json")
+    assert last_json(unplaced) == {"coil": "C0", "defects": [], "unplaced": 3}
+    assert "3 regions of sheets without a place: `line --pattern` and `--calibration`" in unplaced.output

@@ -71,9 +71,8 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         check_consistent_length(features, labels)
         self.classes_, index = np.unique(labels, return_inverse=True)
         if self.classes_.size < 2:
-            raise BadInput(
-                f"SheetEstimator: expected sheets of two classes or more, got 1 class, {self.classes_[0]!r}"
-            )
+            only = self.classes_.tolist()[0]
+            raise BadInput(f"SheetEstimator: expected sheets of two classes or more, got 1 class, {only!r}")
         shares = np.eye(self.classes_.size)[index]
         self.head_ = fit_heads(features, shares, [self.penalty], tolerance=EXACT, limit=self.limit)[0]
         return self

@@ -17,6 +17,7 @@ from steelsight.api.lab.settings import (
 )
 from steelsight.api.progress import Progress, counted_progress, stage_progress
 from steelsight.api.settings import choose
+from steelsight.reports.notebook import NotebookResult
 
 if TYPE_CHECKING:
     from steelsight.api.results.bundles import ExportResult
@@ -36,6 +37,8 @@ class Run(InspectedRun):
     Every call takes DATA as a path or as `open_data` gives it, settings by name, and returns a result that is
     written to a folder too. `options` takes a whole option class in place of settings.
     """
+
+    _repr_pretty_ = NotebookResult._repr_pretty_  # IPython would take the dataclass's own text before it
 
     def evaluate(
         self,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SynthResult", "synth"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SynthResult(NotebookResult):
     """A DATA folder of generated sheets."""
 

@@ -17,7 +17,7 @@ __all__ = ["ReviewExportResult"]
 GROUPS: Final = "column:coil"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReviewExportResult(NotebookResult):
     """A DATA folder of reviewed sheets, with lists of nuisances."""
 

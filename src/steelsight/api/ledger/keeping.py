@@ -63,7 +63,7 @@ def back_up(address: Path | str, path: Path | str) -> BackupReport:
 def restore(
     path: Path | str,
     address: Path | str,
-    anchors: Sequence[Anchor | Path | str] = (),
+    anchors: Sequence[Anchor | Path | str] | Anchor | Path | str = (),
     *,
     public_key: Path | str | None = None,
 ) -> VerificationResult:

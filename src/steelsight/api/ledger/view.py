@@ -63,12 +63,15 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         return VerdictRows(page.rows, page.cursor)
 
     def verify(
-        self, anchors: Sequence[Anchor | Path | str] = (), *, public_key: Path | str | None = None
+        self,
+        anchors: Sequence[Anchor | Path | str] | Anchor | Path | str = (),
+        *,
+        public_key: Path | str | None = None,
     ) -> VerificationResult:
         """Check every entry, chain and read model; `clean` of the result says whether all is well.
 
-        anchors     kept elsewhere, as files or as `anchor` makes them: a chain that was written anew is found
-                    against them alone
+        anchors     kept elsewhere, one or several, as files or as `anchor` makes them: a chain that was
+                    written anew is found against them alone
         public_key  PEM file: every anchor file must be signed by its private key
         raises      BadInput for an anchor file or a key that cannot be used
         """
@@ -251,14 +254,15 @@ def open_ledger(address: Path | str) -> LedgerView:
 
 
 def read_anchors(
-    anchors: Sequence[Anchor | Path | str], public_key: Path | str | None = None
+    anchors: Sequence[Anchor | Path | str] | Anchor | Path | str, public_key: Path | str | None = None
 ) -> tuple[Anchor, ...]:
     """Anchors from their files; those that are anchors already stay as they are.
 
     public_key  PEM file: every anchor file must be signed by its private key
     raises      BadInput for a file or a key that cannot be used
     """
-    from steelsight.ledger.proof.anchors import read_anchor
+    from steelsight.ledger.proof.anchors import Anchor, read_anchor
 
     key = path_or_none(public_key)
-    return tuple(read_anchor(Path(each), key) if isinstance(each, Path | str) else each for each in anchors)
+    several = (anchors,) if isinstance(anchors, Anchor | Path | str) else anchors
+    return tuple(read_anchor(Path(each), key) if isinstance(each, Path | str) else each for each in several)

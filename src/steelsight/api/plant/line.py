@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from steelsight.errors import BadInput
+from steelsight.api.plant.settings import LineSettings
+from steelsight.api.settings import choose
+from steelsight.errors import BadInput, BadRecipe
 from steelsight.interrupting import interrupted_by_sigterm
+from steelsight.reports.notebook import NotebookResult, ResultTable
 
 if TYPE_CHECKING:
     from steelsight.ledger.chain.draws import AuditPlan
@@ -25,16 +28,30 @@ __all__ = ["LineSummary", "run_line"]
 Report = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class LineSummary:
+@dataclass(frozen=True, repr=False)
+class LineSummary(NotebookResult):
     """What a line did, when it has ended."""
 
     judged: LineReport
     recorded: RecorderCounts
 
+    @property
+    def title(self) -> str:
+        """How many sheets were judged now, and before."""
+        return _counted(self.as_dict())
+
     def as_dict(self) -> dict[str, Any]:
         """Sheets by state, latencies, and what was written into the ledger and the spool."""
         return {**self.judged.as_dict(), **vars(self.recorded)}
+
+    def table(self) -> ResultTable:
+        """One row a number; of each state one."""
+        values = self.as_dict()
+        states = tuple((state.replace("_", " "), count) for state, count in values.pop("states").items())
+        return ResultTable(
+            ("of the line", "value"),
+            states + tuple((name.replace("_", " "), value) for name, value in values.items()),
+        )
 
 
 def run_line(
@@ -47,6 +64,7 @@ def run_line(
     arriving: ArrivalOptions | None = None,
     judging: JudgingOptions | None = None,
     report: Report = print,
+    **settings: Unpack[LineSettings],
 ) -> LineSummary:
     """Judge every sheet that arrives and write it into the ledger, once, until the source ends or Ctrl-C.
 
@@ -57,24 +75,44 @@ def run_line(
     source    a folder that a camera writes into, - for a tar stream on standard input, or http://HOST:PORT
     ledger    a file, sqlite:///FILE, or postgresql://USER@HOST/NAME that exists
     station   name of the station; one process at a time uses it
-    keeping   image store and spool
-    arriving  how sheets arrive; `idle` ends the line after so many seconds without one
-    judging   shadow, calibration, audit draws, engine
+    keeping   whole option classes instead of settings, as the command line has them: `images` and `spool`;
+    arriving  `pattern`, `sidecar_wait`, `http_token`, and `idle`: seconds without a sheet that end the line;
+    judging   `shadow`, `calibration`, `audit`, `audit_key`, `engine`, `threads`
     report    called with lines of text
-    raises    BadBundle, BadLedger, BadSource, BadInput, BadOutput; LeaseLost where another process has the
-              name
+    settings  by the names of the options of `steelsight line`, such as images="images", idle=60
+    raises    BadBundle, BadLedger, BadSource, BadInput, BadOutput; BadRecipe for a setting that does not
+              exist or is out of its bounds; LeaseLost where another process has the name
     """
     from steelsight.service.station.options import ArrivalOptions, JudgingOptions, KeepingOptions
     from steelsight.service.station.recorder import Recorder
     from steelsight.service.station.spool import Spool
 
-    kept = keeping or KeepingOptions()
-    settings = _line_settings(Path(bundle), kept, judging or JudgingOptions())
+    kinds = (KeepingOptions, ArrivalOptions, JudgingOptions)
+    names = [each.name for kind in kinds for each in fields(kind)]
+    for name in settings:
+        if name not in names:
+            raise BadRecipe(f"{name}: expected one of {', '.join(names)}, got a setting of another name")
+    kept = choose(KeepingOptions, keeping, _of(KeepingOptions, settings))
+    arrival = choose(ArrivalOptions, arriving, _of(ArrivalOptions, settings))
+    opened_line = _line_settings(
+        Path(bundle), kept, choose(JudgingOptions, judging, _of(JudgingOptions, settings))
+    )
     with ExitStack() as opened:
         waiting = None if kept.spool is None else opened.enter_context(closing(Spool(kept.spool)))
         recorder = opened.enter_context(closing(Recorder(str(ledger), station, waiting, report=report)))
-        judged = _run(str(source), recorder, settings, arriving or ArrivalOptions(), report)
+        judged = _run(str(source), recorder, opened_line, arrival, report)
     return LineSummary(judged, recorder.counts)
+
+
+def _of(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are fields of one option class."""
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def _counted(found: Mapping[str, Any]) -> str:
+    sheets = found["sheets"]
+    return f"{sheets} sheet{'s' * (sheets != 1)} judged, {found['known']} known"
 
 
 def _line_settings(bundle: Path, keeping: KeepingOptions, judging: JudgingOptions) -> dict[str, Any]:
@@ -108,7 +146,7 @@ def _run(
         report("stopped; every sheet that was judged is in the ledger or in the spool")
     finally:
         found = running.report.as_dict()
-        words = f"{found['sheets']} sheets judged, {found['known']} known"
+        words = _counted(found)
         if running.report.latencies_ms:
             words += f"; latency p50 {found['latency_p50_ms']:.0f} ms, p99 {found['latency_p99_ms']:.0f} ms"
         report(words)

@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 __all__ = [
     "AdaptSettings",
     "BundleGateSettings",
+    "LineSettings",
     "PlanSettings",
     "ScanSettings",
 ]
@@ -54,6 +55,23 @@ class PlanSettings(TypedDict, total=False):
     verdict_days: float
     node_cores: int | None
     price: Sequence[str]
+
+
+class LineSettings(TypedDict, total=False):
+    """Settings of `run_line`: the classes of `service.station.options`."""
+
+    images: str | None
+    spool: Path | str | None
+    pattern: str | None
+    sidecar_wait: float
+    http_token: Path | str | None
+    idle: float | None
+    shadow: Path | str | None
+    calibration: Path | str | None
+    audit: float
+    audit_key: Path | str | None
+    engine: str
+    threads: int
 
 
 class ScanSettings(TypedDict, total=False):

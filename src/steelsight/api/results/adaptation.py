@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["AdaptResult", "BundleGateResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AdaptResult(NotebookResult):
     """A bundle with a new head, and its figures beside those of the head it had."""
 
@@ -63,7 +63,7 @@ class AdaptResult(NotebookResult):
         return ResultTable(("figure", "own head", "new head", "gain"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BundleGateResult(NotebookResult):
     """Whether a bundle may be released by a policy."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ExportResult", "ScanResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExportResult(NotebookResult):
     """A bundle that was written, and the precisions it was chosen from."""
 
@@ -71,7 +71,7 @@ class ExportResult(NotebookResult):
         return ResultTable(titles, tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ScanResult(NotebookResult):
     """A scan that was written to a folder."""
 

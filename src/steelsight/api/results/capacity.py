@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["BenchResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BenchResult(NotebookResult):
     """The measurements of one computer, and the plan of a mill where one was asked for."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelList", "RecipeList"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelList(NotebookResult):
     """Networks layer by layer, for one size of input."""
 
@@ -57,7 +57,7 @@ class ModelList(NotebookResult):
         return ResultTable(("network", "title", "parameters", "MAC"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RecipeList(NotebookResult):
     """Recipes by name."""
 

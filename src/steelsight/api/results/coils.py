@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["CoilComparisonResult", "CoilDefectsResult", "CoilRepeatsResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CoilDefectsResult(NotebookResult):
     """The defects of a coil, along it; what lies across borders of images is one defect."""
 
@@ -31,8 +31,12 @@ class CoilDefectsResult(NotebookResult):
 
     @property
     def title(self) -> str:
-        """How many, and on which coil."""
-        return f"{len(self.defects):,} defects on {self.coil}"
+        """How many, and on which coil; and how many regions have no place, where some have none."""
+        from steelsight.coils.read import unplaced_words
+
+        count = len(self.defects)
+        words = f"{count:,} defect{'s' * (count != 1)} on {self.coil}"
+        return f"{words}; {unplaced_words(self.unplaced)}" if self.unplaced else words
 
     def as_dict(self) -> dict[str, Any]:
         """The coil, its defects with metres along and millimetres across, and the regions without a place."""
@@ -83,7 +87,7 @@ class CoilDefectsResult(NotebookResult):
         return path
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CoilRepeatsResult(NotebookResult):
     """Defects of a coil that return with the circumference of a roll."""
 
@@ -133,7 +137,7 @@ class CoilRepeatsResult(NotebookResult):
         return ResultTable(titles, tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CoilComparisonResult(NotebookResult):
     """The defects of two coils by type, in all and in bands of metres."""
 

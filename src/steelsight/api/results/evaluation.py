@@ -32,7 +32,7 @@ __all__ = [
 Report = Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EvaluationResult(NotebookResult):
     """Metrics of a run on sheets of a DATA folder."""
 
@@ -100,7 +100,7 @@ class EvaluationResult(NotebookResult):
         return drawn
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossValidationResult(NotebookResult):
     """Metrics of out-of-fold sheets, pooled over all folds."""
 
@@ -122,7 +122,7 @@ class CrossValidationResult(NotebookResult):
         return metric_table(self.metrics["pooled"])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelCurveResult(NotebookResult):
     """Balanced accuracy over the number of labels, and what twice as many would give."""
 
@@ -165,7 +165,7 @@ class LabelCurveResult(NotebookResult):
         return ResultTable(("share", "sheets", "balanced accuracy", "AUC"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CalibrationResult(NotebookResult):
     """The temperature and the threshold that the card of a run now has."""
 
@@ -239,7 +239,7 @@ class CalibrationResult(NotebookResult):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ComparisonResult(NotebookResult):
     """Runs on common sheets, each against the first."""
 

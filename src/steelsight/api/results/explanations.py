@@ -27,7 +27,7 @@ __all__ = ["ExplanationFiles", "ExplanationResult", "MethodRanking", "MistakesRe
 DRAWN: Final = 6  # images of a figure
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExplanationResult(NotebookResult):
     """One signed map an image, of the class that it explains."""
 
@@ -90,7 +90,7 @@ class ExplanationResult(NotebookResult):
         return {"maps": draw_explanations(rows)} if rows else {}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExplanationFiles(NotebookResult):
     """Figures of explanations that were written to a folder."""
 
@@ -122,7 +122,7 @@ class ExplanationFiles(NotebookResult):
         return ResultTable(keys, tuple(tuple(row[key] for key in keys) for row in self.report["sheets"]))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MistakesResult(NotebookResult):
     """The wrong verdicts of a run, the most confident first."""
 
@@ -138,7 +138,8 @@ class MistakesResult(NotebookResult):
     @property
     def title(self) -> str:
         """How many, of how many sheets."""
-        return f"{len(self.report['mistakes'])} wrong verdicts on {self.report['sheets']} sheets"
+        count = len(self.report["mistakes"])
+        return f"{count} wrong verdict{'s' * (count != 1)} on {self.report['sheets']} sheets"
 
     def as_dict(self) -> dict[str, Any]:
         """The content of errors.json."""
@@ -151,7 +152,7 @@ class MistakesResult(NotebookResult):
         return ResultTable(keys, tuple(tuple(row[key] for key in keys) for row in self.report["mistakes"]))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MethodRanking(ReportedResult):
     """Explanation methods compared against masks; as_dict is league.json."""
 

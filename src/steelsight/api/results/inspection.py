@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["LayersResult", "NeuronsResult", "TransplantOutcome"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayersResult(ReportedResult):
     """What each layer separates, beside control networks; as_dict is layers.json."""
 
@@ -47,7 +47,7 @@ class LayersResult(ReportedResult):
         return {"layers": probes_figure(self.report.found)}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NeuronsResult(ReportedResult):
     """An atlas of what drives single neurons; as_dict is neurons.json."""
 
@@ -68,7 +68,7 @@ class NeuronsResult(ReportedResult):
         return ResultTable(("layer", "channels", "dead", "shown"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TransplantOutcome(ReportedResult):
     """A run with the weights of another, part by part; as_dict is transplant.json."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["VerdictRows", "VerificationResult"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VerdictRows(NotebookResult):
     """A page of a ledger's verdicts, the newest capture first."""
 
@@ -26,7 +26,8 @@ class VerdictRows(NotebookResult):
     @property
     def title(self) -> str:
         """How many, and whether there are more."""
-        return f"{len(self.rows)} verdicts" + (", and more" if self.cursor is not None else "")
+        count = len(self.rows)
+        return f"{count} verdict{'s' * (count != 1)}" + (", and more" if self.cursor is not None else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Rows and cursor."""
@@ -38,8 +39,13 @@ class VerdictRows(NotebookResult):
         titles = tuple(self.rows[0]) if self.rows else ("sheet",)
         return ResultTable(titles, tuple(tuple(row[title] for title in titles) for row in self.rows))
 
+    def summary(self) -> ResultTable:
+        """One row a verdict: the sheet, when and where it was captured, and what was decided."""
+        titles = ("sheet", "captured", "station", "coil", "m", "label", "probability", "state", "reason")
+        return ResultTable(titles, tuple(map(_shown, self.rows)))
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class VerificationResult(NotebookResult):
     """What a check of every entry, chain and read model found."""
 
@@ -90,3 +96,12 @@ class VerificationResult(NotebookResult):
             return self.table()
         rows = ((name, head.seq, head.digest) for name, head in self.heads.items())
         return ResultTable(("writer", "last entry", "hash"), tuple(rows))
+
+
+def _shown(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A verdict as a reader sees it; the time is UTC."""
+    from steelsight.ledger.chain.canonical import time_text
+
+    captured = time_text(row["captured_us"])
+    place = (row["station"], row["coil"], row["position_m"])
+    return row["sheet"], captured, *place, row["label"], row["probability"], row["state"], row["reason"]

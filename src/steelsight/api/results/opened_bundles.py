@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BundleContent", "BundleVerification", "describe_gate"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BundleVerification(NotebookResult):
     """Every installed engine compared with the source model; the first one is used by default."""
 
@@ -72,7 +72,7 @@ class BundleVerification(NotebookResult):
         return ResultTable(titles, tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BundleContent(NotebookResult):
     """A complete bundle and its card."""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["QualityResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class QualityResult(NotebookResult):
     """Escape and overkill of a period, and the people who review, with 95 % bounds."""
 

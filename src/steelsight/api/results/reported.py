@@ -29,7 +29,7 @@ class Reported(Protocol):
         """The content of its JSON file."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ReportedResult(NotebookResult):
     """A result with a page and a JSON file in one folder."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ConvertedData", "DataReport"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConvertedData(NotebookResult):
     """Sheets that were written as class folders, or as COCO where a sheet has several types."""
 
@@ -52,7 +52,7 @@ class ConvertedData(NotebookResult):
         return ResultTable(("class", "sheets"), tuple(self.conversion.classes.items()))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DataReport(NotebookResult):
     """What a DATA folder holds, with every sheet read."""
 

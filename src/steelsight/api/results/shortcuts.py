@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["GateOutcome", "ProofResult", "RepairResult", "ShortcutsResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ShortcutsResult(NotebookResult):
     """Candidate shortcuts of a run, ranked."""
 
@@ -73,7 +73,7 @@ class ShortcutsResult(NotebookResult):
         return ResultTable(("candidate", "indicates", "status", "effect D", "q", "paste"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProofResult(ReportedResult):
     """The verdict on one suspected shortcut; as_dict is proof.json."""
 
@@ -133,7 +133,7 @@ class ProofResult(ReportedResult):
         return {"groups": draw_two_groups(panels, names)}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GateOutcome(NotebookResult):
     """Whether a run may be released by a policy."""
 
@@ -165,7 +165,7 @@ class GateOutcome(NotebookResult):
         return ResultTable(("nuisance", "class", "passed", "why"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RepairResult(ReportedResult):
     """Runs that were retrained against a shortcut, and which of them is chosen; as_dict is repair.json."""
 

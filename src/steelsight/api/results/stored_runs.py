@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["RunList", "StoredRun"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunList(NotebookResult):
     """The RUN folders below a folder, the newest first."""
 
@@ -37,7 +37,8 @@ class RunList(NotebookResult):
     @property
     def title(self) -> str:
         """How many, and where."""
-        return f"{len(self.found.runs)} RUN folders in {self.found.root}"
+        count = len(self.found.runs)
+        return f"{count} RUN folder{'s' * (count != 1)} in {self.found.root}"
 
     def as_dict(self) -> dict[str, Any]:
         """Every run as `StoredRun.as_dict`, and what could not be looked into."""
@@ -63,7 +64,7 @@ class RunList(NotebookResult):
         return ResultTable(titles, tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StoredRun(NotebookResult):
     """A RUN folder, or the folder of a cross-validation."""
 

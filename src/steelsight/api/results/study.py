@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["StudyResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StudyResult(NotebookResult):
     """The written report of a study."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ConfidenceResult", "RobustnessResult"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ConfidenceResult(NotebookResult):
     """Confidence scores compared on sheets that the model was not trained on."""
 
@@ -63,7 +63,7 @@ class ConfidenceResult(NotebookResult):
         return ResultTable(("confidence", "AURC", "coverage at 99 %", "at 95 %"), tuple(rows))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RobustnessResult(NotebookResult):
     """Accuracy over the level of each disturbance."""
 

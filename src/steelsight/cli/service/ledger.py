@@ -180,6 +180,7 @@ def defects(
 ) -> None:
     """List a coil's defects along it; what lies across borders of images is one defect."""
     from steelsight.api.ledger.view import open_ledger
+    from steelsight.coils.read import unplaced_words
 
     with open_ledger(address) as ledger:
         result = ledger.defects(coil, tolerance_mm=tolerance)
@@ -190,7 +191,7 @@ def defects(
             f"{each['right_mm']:.0f} mm, {each['side'] or 'side unknown'}: {each['label']}, "
             f"{len(each['members'])} regions"
         )
-    print_line(f"{len(values)} defects on {coil}; {result.unplaced} regions of sheets without a place")
+    print_line(f"{len(values)} defects on {coil}; {unplaced_words(result.unplaced)}")
     if as_json:
         emit_json(result.as_dict())
 

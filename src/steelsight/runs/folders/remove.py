@@ -23,6 +23,10 @@ class RunRemoval:
     bytes: int
     others: tuple[Path, ...]  # further RUN folders below it
 
+    def __str__(self) -> str:
+        inside = f", and {len(self.others)} RUN folders in it" if self.others else ""
+        return f"{self.run.folder}: {self.run.state}, {self.files} files, {self.bytes / 1e6:.1f} MB{inside}"
+
 
 def check_removable(folder: Path) -> RunRemoval:
     """Look at a folder that is to be removed, without removing it.

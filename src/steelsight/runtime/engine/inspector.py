@@ -26,6 +26,9 @@ class Inspector:
         self.bundle = bundle
         self.engine = engine
 
+    def __repr__(self) -> str:
+        return f"<Inspector: {self.bundle.folder}, {self.bundle.card.model}>"
+
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the model's classes."""
@@ -39,13 +42,15 @@ class Inspector:
         """
         return next(self.stream([image]))
 
-    def inspect_batch(self, images: Iterable[Image], *, heatmaps: bool = True) -> VerdictBatch:
+    def inspect_batch(self, images: Iterable[Image] | Image, *, heatmaps: bool = True) -> VerdictBatch:
         """Inspect several sheets; the verdicts are in their order.
 
-        images    each as for `inspect`
+        images    each as for `inspect`; one path, the bytes of one file or one array (h, w) is one sheet
         heatmaps  False = verdicts without heatmap, which is faster
         """
-        return VerdictBatch(tuple(self.stream(images, heatmaps=heatmaps)))
+        one = isinstance(images, Path | str | bytes) or (isinstance(images, np.ndarray) and images.ndim == 2)
+        listed: Iterable[Image] = [images] if one else images  # type: ignore[list-item, assignment]
+        return VerdictBatch(tuple(self.stream(listed, heatmaps=heatmaps)))
 
     def stream(self, images: Iterable[Image], *, heatmaps: bool = True) -> Iterator[Verdict]:
         """Inspect sheets in their order, one batch of the engine at a time.
