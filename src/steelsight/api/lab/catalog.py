@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from steelsight.api.data import path_or_none
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.catalog import ModelList, RecipeList
@@ -24,6 +25,7 @@ class ModelSettings(TypedDict, total=False):
     width: int
 
 
+@checked
 def list_models(
     *names: str,
     out: Path | str | None = None,
@@ -46,6 +48,7 @@ def list_models(
     return ModelList(tuple(describe_models(names, chosen, out=path_or_none(out))), chosen)
 
 
+@checked
 def list_recipes(*names: str) -> RecipeList:
     """Recipes as TOML texts, with the reasons of their values as comments: templates for one's own file.
 

@@ -17,6 +17,7 @@ from steelsight.api.lab.settings import (
 )
 from steelsight.api.progress import Progress, counted_progress, stage_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.bundles import ExportResult
@@ -37,6 +38,7 @@ class Run(InspectedRun):
     written to a folder too. `options` takes a whole option class in place of settings.
     """
 
+    @checked
     def evaluate(
         self,
         data: DataLike,
@@ -67,6 +69,7 @@ class Run(InspectedRun):
         )
         return EvaluationResult(done.folder, done.metrics)
 
+    @checked
     def calibrate(
         self,
         data: DataLike,
@@ -87,6 +90,7 @@ class Run(InspectedRun):
         chosen, where = choose(CalibrationOptions, options, settings), as_data(data)
         return CalibrationResult(calibrate_run(self.folder, where.path, chosen, where.options))
 
+    @checked
     def confidence(
         self,
         data: DataLike,
@@ -116,6 +120,7 @@ class Run(InspectedRun):
         )
         return ConfidenceResult(self.folder if out is None else Path(out), scored)
 
+    @checked
     def robustness(
         self,
         data: DataLike,
@@ -141,6 +146,7 @@ class Run(InspectedRun):
             measure_robustness(self.folder, where.path, chosen, out=path_or_none(out), progress=shown)
         )
 
+    @checked
     def export(
         self,
         data: DataLike,
@@ -166,6 +172,7 @@ class Run(InspectedRun):
         return ExportResult(export_run(self.folder, where.path, Path(out), chosen, note=shown))
 
 
+@checked
 def open_run(folder: Path | str) -> Run:
     """A finished RUN folder; raises BadCheckpoint where it is incomplete, altered or of another version."""
     run = Run(Path(folder))

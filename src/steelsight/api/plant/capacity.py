@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from steelsight.api.data import path_or_none
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.capacity import BenchResult
@@ -29,6 +30,7 @@ class PlanSettings(TypedDict, total=False):
     price: Sequence[str]
 
 
+@checked
 def bench(
     bundle: Path | str | None = None,
     data: Path | str | None = None,

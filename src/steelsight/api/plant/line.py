@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from steelsight.argument_types import checked
 from steelsight.errors import BadInput
 from steelsight.interrupting import interrupted_by_sigterm
 
@@ -37,6 +38,7 @@ class LineSummary:
         return {**self.judged.as_dict(), **vars(self.recorded)}
 
 
+@checked
 def run_line(
     bundle: Path | str,
     source: Path | str,
