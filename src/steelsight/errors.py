@@ -36,6 +36,8 @@ Messages say what was expected, what came, where, and what to do, in one line.
 from collections.abc import Mapping
 from typing import Any
 
+from steelsight.names import on_one_line, shown_name
+
 __all__ = [
     "AdaptationRefused",
     "BadAccount",
@@ -74,6 +76,10 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate", "b
 
 class SteelsightError(Exception):
     """The root of every deliberate error."""
+
+    def __str__(self) -> str:
+        """The message on one line, as every encoding can write it: names of files may hold anything."""
+        return _one_line(super().__str__())
 
 
 class BadInput(SteelsightError, ValueError):
@@ -212,7 +218,11 @@ class UnknownLayer(BadInput, KeyError):
 
     def __str__(self) -> str:
         """KeyError would print the message in quotes."""
-        return str(self.args[0]) if self.args else ""
+        return _one_line(str(self.args[0])) if self.args else ""
+
+
+def _one_line(message: str) -> str:
+    return on_one_line(" ".join(shown_name(message).splitlines()))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from steelsight.argument_types import check_path, describe_type, fits, got
 from steelsight.errors import BadRecipe
 
 __all__ = ["OptionInfo", "check_options", "option", "option_fields"]
@@ -56,7 +58,9 @@ def option_fields(options: type) -> Mapping[str, OptionInfo]:
 
 
 def check_options(options: Any) -> None:
-    """Refuse values outside an option's bounds or choices; to be called by `__post_init__`.
+    """Refuse values of another type than an option's, or outside its bounds or choices.
+
+    To be called by `__post_init__`.
 
     raises  BadRecipe, naming the option, what it expects and what came
     """
@@ -65,11 +69,15 @@ def check_options(options: Any) -> None:
         value = getattr(options, name)
         words = info.flag.partition("/")[0] if info.flag else f"--{name.replace('_', '-')}"
         choices = _choices(hints[name])
+        if not choices and not fits(value, hints[name]):
+            raise BadRecipe(f"{words}: expected {describe_type(hints[name])}, got {got(value)}")
         for each in value if isinstance(value, tuple) else (value,):
             if each is None:
                 continue
             if choices and each not in choices:
                 raise BadRecipe(f"{words}: expected one of {', '.join(map(str, choices))}, got {each!r}")
+            if isinstance(each, Path):
+                check_path(words, each)
             if info.min is not None and not each >= info.min:
                 raise BadRecipe(f"{words}: expected at least {info.min:g}, got {each}")
             if info.max is not None and not each <= info.max:

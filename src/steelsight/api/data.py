@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from steelsight.api.progress import Progress, counted_progress
 from steelsight.api.settings import ReadingSettings, read_options
+from steelsight.argument_types import check_path, checked, fits, got
+from steelsight.errors import BadInput
 from steelsight.plain import plain
 from steelsight.reports.notebook import NotebookResult, ResultTable
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -89,6 +91,7 @@ class Data(NotebookResult):
         rejected = (("cannot be used", len(self.rejections)),) if self.rejections else ()
         return ResultTable(("class", "sheets"), (*self.counts.items(), *rejected))
 
+    @checked
     def describe(
         self, *, out: Path | str | None = None, workers: int = 2, progress: Progress = None
     ) -> DataReport:
@@ -112,6 +115,7 @@ class Data(NotebookResult):
 DataLike = Data | Path | str
 
 
+@checked
 def open_data(path: Path | str, **reading: Unpack[ReadingSettings]) -> Data:
     """Open a DATA folder.
 
@@ -127,8 +131,13 @@ def open_data(path: Path | str, **reading: Unpack[ReadingSettings]) -> Data:
 
 
 def as_data(data: DataLike) -> Data:
-    """DATA as given, or a path to be read as recognised."""
-    return data if isinstance(data, Data) else Data(Path(data))
+    """DATA as given, or a path to be read as recognised; raises BadInput for anything else."""
+    if isinstance(data, Data):
+        return data
+    if not fits(data, Path | str):
+        raise BadInput(f"data: expected what open_data returns, or a path, got {got(data)}")
+    check_path("data", data)
+    return Data(Path(data))
 
 
 def path_or_none(path: Path | str | None) -> Path | None:

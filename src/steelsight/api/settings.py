@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
+from steelsight.argument_types import got
 from steelsight.errors import BadRecipe
 from steelsight.options import option_fields
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -55,6 +56,8 @@ def choose(
             raise BadRecipe(
                 f"{', '.join(settings)}: expected settings or `options`, got both; leave one of them out"
             )
+        if not isinstance(options, kind):
+            raise BadRecipe(f"options: expected {kind.__name__}, got {got(options)}")
         return options
     known = fields(kind)  # type: ignore[arg-type]
     own = {each.name for each in fields(DataOptions)}
@@ -91,10 +94,17 @@ def read_options(reading: Mapping[str, Any]) -> DataOptions:
 
 
 def _typed(value: Any, annotation: str) -> Any:
-    """A value as its field holds it."""
-    if annotation.startswith("tuple") and value is not None:
-        several = (value,) if isinstance(value, str | Path) else tuple(value)
-        return tuple(map(Path, several)) if annotation.startswith("tuple[Path") else several
+    """A value as its field holds it; one of another type stays as it is, and the option class refuses it."""
+    if getattr(value, "ndim", None) == 0:  # a number or a text of NumPy
+        value = value.item()
+    if annotation.startswith("tuple"):
+        if isinstance(value, str | Path):
+            value = (value,)
+        if isinstance(value, Sequence | set | frozenset) or getattr(value, "ndim", None) == 1:
+            kind = annotation.removeprefix("tuple[")
+            several = value.tolist() if hasattr(value, "tolist") else value
+            return tuple(_typed(each, kind) for each in several)
+        return value
     if annotation.startswith("Path") and isinstance(value, str):
         return Path(value)
     if annotation.startswith("float") and type(value) is int:

@@ -17,6 +17,9 @@ Target = Tensor | Sequence[int] | int
 
 def check_images(images: Tensor, method: str) -> None:
     """Refuse anything but finite float32 images of shape (n, channels, h, w); raises BadInput."""
+    if images.is_meta or images.layout != torch.strided:
+        came = f"a tensor on {images.device}, {images.layout}"
+        raise BadInput(f"{method}: expected images with values in memory, got {came}; make them dense")
     if images.ndim != 4 or images.dtype != torch.float32:
         raise BadInput(
             f"{method}: expected float32 images of shape (n, channels, h, w), got {images.dtype} of shape "
@@ -28,9 +31,19 @@ def check_images(images: Tensor, method: str) -> None:
         raise BadInput(f"{method}: expected finite images, image {wrong[0]} holds NaN or infinity")
 
 
-def check_logits(logits: Tensor, count: int, method: str) -> None:
-    """Refuse a model whose output is not (n, classes); raises BadInput."""
-    if logits.ndim != 2 or len(logits) != count:
+def check_logits(logits: object, count: int, method: str) -> None:
+    """Refuse a model whose output is not (n, classes) of floating point; raises BadInput."""
+    if not isinstance(logits, Tensor):
+        raise BadInput(
+            f"{method}: expected a model that gives one tensor of logits ({count}, classes), "
+            f"got {type(logits).__name__}; wrap it in a module that returns the logits alone"
+        )
+    if not logits.is_floating_point():
+        raise BadInput(
+            f"{method}: expected a model that gives logits of floating point, got {logits.dtype}; "
+            "leave out what turns the logits into classes"
+        )
+    if logits.ndim != 2 or len(logits) != count or not logits.shape[1]:
         raise BadInput(
             f"{method}: expected a model that gives logits of shape ({count}, classes), "
             f"got {tuple(logits.shape)}"

@@ -68,7 +68,9 @@ def describe_models(
         try:
             spec = ModelSpec.model_validate(facts)
         except ValidationError as error:
-            raise BadRecipe(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+            first = error.errors()[0]
+            where = "".join(f"{part}: " for part in first["loc"])
+            raise BadRecipe(f"{where}{first['msg'].removeprefix('Value error, ')}") from error
         rows = summarise(structure(spec), options.height, options.width, whole_fires=True)
         title = f"{find_model(name).title}, {options.head} head"
         figure = None

@@ -80,9 +80,12 @@ class ModelOptions:
     """Which form of the networks is described."""
 
     head: str = option("study", help="study or direct.")
-    outputs: int = option(2, help="Number of classes.")
-    height: int = option(64, help="Input height, px.")
-    width: int = option(400, help="Input width, px.")
+    outputs: int = option(2, help="Number of classes.", min=1, max=2**16)
+    height: int = option(64, help="Input height, px.", min=1, max=2**16)
+    width: int = option(400, help="Input width, px.", min=1, max=2**16)
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 @dataclass(frozen=True)

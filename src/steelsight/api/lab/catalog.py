@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from steelsight.api.data import path_or_none
 from steelsight.api.lab.settings import ModelSettings
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.catalog import ModelList, RecipeList
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["list_models", "list_recipes"]
 
 
+@checked
 def list_models(
     *names: str,
     out: Path | str | None = None,
@@ -38,6 +40,7 @@ def list_models(
     return ModelList(tuple(describe_models(names, chosen, out=path_or_none(out))), chosen)
 
 
+@checked
 def list_recipes(*names: str) -> RecipeList:
     """Recipes as TOML texts, with the reasons of their values as comments: templates for one's own file.
 

@@ -24,16 +24,18 @@ from sklearn.utils.validation import (
 
 from steelsight.adaptation.features import PooledFeatures, open_features
 from steelsight.adaptation.head import EXACT, LIMIT, fit_heads
+from steelsight.argument_types import check_path, fits
 from steelsight.errors import BadImage, BadInput
 from steelsight.evaluation.probabilities import softmax
 from steelsight.runtime.bundle.default import FAST
 from steelsight.runtime.bundle.open import open_bundle
-from steelsight.runtime.engine.reading import read_image
+from steelsight.runtime.engine.reading import read_image, several_images
 from steelsight.types import GrayBatch, InputSpec
 
 __all__ = ["SheetEstimator"]
 
 PENALTY: Final = 0.01
+SMALLEST: Final = 1e-12  # penalty and limit; a smaller one leaves nothing of any feature
 
 
 class SheetEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # they have no types
@@ -60,12 +62,16 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
                 sheet cannot be read; BadBundle
         """
         for name in ("penalty", "limit"):
-            if not getattr(self, name) > 0:
-                raise BadInput(f"{name}: expected a number above 0, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (fits(value, float) and SMALLEST <= value <= 1 / SMALLEST):
+                raise BadInput(f"{name}: expected a number above 0, got {value!r:.60}")
         if y is None:
             raise BadInput("SheetEstimator: requires y to be passed, but the target y is None")
         features = self._features(X, reset=True)
         labels = column_or_1d(y, warn=True)
+        kinds = {type(label).__name__ for label in labels} if labels.dtype == object else set()
+        if "NoneType" in kinds or "bytes" in kinds or ("str" in kinds and len(kinds) > 1):
+            raise BadInput(f"y: expected text or numbers, of one type, got {', '.join(sorted(kinds))}")
         assert_all_finite(labels, input_name="y")
         check_classification_targets(labels)
         check_consistent_length(features, labels)
@@ -106,7 +112,7 @@ class SheetEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # t
         del reset  # sheets of any size have the same features
         spec, read_features = _opened(str(self.bundle))
         grays = []
-        for row, sheet in enumerate(X):
+        for row, sheet in enumerate(several_images(X)):
             read = read_image(_sheet(sheet, row), spec)
             if read.gray is None:
                 raise BadImage(f"sheet {row}: {read.detail}")
@@ -130,5 +136,6 @@ def _sheet(sheet: Any, row: int) -> Path | str | bytes | np.ndarray:
 @lru_cache(maxsize=2)
 def _opened(bundle: str) -> tuple[InputSpec, Callable[[GrayBatch], PooledFeatures]]:
     """The input of a bundle, and its network; it is opened once for all estimators of a process."""
+    check_path("bundle", bundle)
     opened = open_bundle(Path(bundle))
     return opened.card.input, open_features(opened)

@@ -26,6 +26,7 @@ from steelsight.api.progress import (
     training_progress,
 )
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 from steelsight.sheets.options import AUTOMATIC
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = ["ExplainedRun"]
 class ExplainedRun(OpenedRun):
     """The calls of a run that explain its verdicts, or test what they are based on."""
 
+    @checked
     def explain(
         self,
         images: Sequence[Path | str] | Path | str,
@@ -76,6 +78,7 @@ class ExplainedRun(OpenedRun):
             explain_files(self.folder, paths, chosen, out=path_or_none(out), progress=shown)
         )
 
+    @checked
     def mistakes(
         self,
         data: DataLike,
@@ -101,6 +104,7 @@ class ExplainedRun(OpenedRun):
             explain_errors(self.folder, where.path, chosen, out=path_or_none(out), say=shown)
         )
 
+    @checked
     def league(
         self,
         data: DataLike,
@@ -133,6 +137,7 @@ class ExplainedRun(OpenedRun):
         )
         return MethodRanking(report, published)
 
+    @checked
     def shortcuts(
         self,
         data: DataLike,
@@ -158,6 +163,7 @@ class ExplainedRun(OpenedRun):
             report_shortcuts(self.folder, where.path, chosen, out=path_or_none(out), say=shown)
         )
 
+    @checked
     def prove(
         self,
         data: DataLike,
@@ -181,6 +187,7 @@ class ExplainedRun(OpenedRun):
         chosen = choose(ProofOptions, options, settings, where.options)
         return ProofResult(prove_run(self.folder, where.path, nuisance, chosen, out=path_or_none(out)))
 
+    @checked
     def gate(
         self,
         data: DataLike,
@@ -208,6 +215,7 @@ class ExplainedRun(OpenedRun):
         decided = gate_run(self.folder, where.path, Path(policy), chosen, out=folder, say=shown)
         return GateOutcome(self.folder, decided)
 
+    @checked
     def repair(
         self,
         data: DataLike,

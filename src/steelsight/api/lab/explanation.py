@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from steelsight.api.lab.run import Run
-from steelsight.errors import BadImage, BadInput, BadRecipe
+from steelsight.argument_types import annotated_type, checked, describe_type, fits, got
+from steelsight.errors import BadImage, BadInput, BadRecipe, SteelsightError, is_out_of_memory
 from steelsight.types import GrayBatch
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ Images = Any  # see `explain`
 Target = Any  # see `explain`
 
 
+@checked
 def explain(
     model: nn.Module | Run | Inspector | Path | str,
     images: Images,
@@ -86,7 +89,6 @@ def _explain_module(
     class_names: Sequence[str] | None,
     settings: dict[str, Any],
 ) -> ExplanationResult:
-    import torch
     from torch import nn
 
     from steelsight.explanations.targets import check_images
@@ -95,8 +97,13 @@ def _explain_module(
         raise BadInput(
             f"explain: expected a torch module, a Run, an Inspector or a path, got {type(model).__name__}"
         )
-    batch = images if isinstance(images, torch.Tensor) else torch.from_numpy(np.asarray(images))
+    batch = _batch(images)
     check_images(batch, "explain")
+    if any(each.is_inference() for each in model.parameters()):
+        raise BadInput(
+            "explain: expected a module with gradients, got one made inside torch.inference_mode(); "
+            "make or load it outside of it"
+        )
     maps, targets, logits = _maps(model, batch, method, target, class_names, settings)
     from steelsight.api.results.explanations import ExplanationResult
 
@@ -106,7 +113,7 @@ def _explain_module(
         targets=targets,
         logits=logits,
         probabilities=None,
-        class_names=tuple(class_names or map(str, range(logits.shape[1]))),
+        class_names=tuple(map(str, range(logits.shape[1])) if class_names is None else class_names),
         method=method,
         names=tuple(f"image {row}" for row in range(len(batch))),
     )
@@ -184,13 +191,64 @@ def _maps(
     from steelsight.models.capture import at_rest
 
     chosen: Callable[..., Tensor] = find_method(method).explain
+    _check_settings(method, chosen, settings)
     with torch.no_grad(), at_rest(model):
-        logits = model(batch)
+        logits = _answer(model, batch)
     check_logits(logits, len(batch), "explain")
-    scores = logits.cpu().numpy()
+    scores = logits.cpu().float().numpy()
+    if not np.isfinite(scores).all():
+        row = int(np.flatnonzero(~np.isfinite(scores).all(axis=1))[0])
+        raise BadInput(f"explain: expected finite logits, got NaN or infinity for image {row}")
+    if class_names is not None and len(class_names) != scores.shape[1]:
+        raise BadInput(
+            f"class_names: expected {scores.shape[1]}, one a class of the model, got {len(class_names)}"
+        )
     targets = _targets(target, scores, class_names)
     maps = chosen(model, batch, torch.from_numpy(targets).to(batch.device), **settings)
     return maps.detach().cpu().numpy().astype(np.float32), targets, scores
+
+
+def _answer(model: nn.Module, batch: Tensor) -> Any:
+    """The output of a model; raises BadInput where the model does not take the images."""
+    try:
+        return model(batch)
+    except SteelsightError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise BadInput(
+            f"explain: expected a model that takes {batch.dtype} images of shape {tuple(batch.shape)}, got "
+            f"{type(error).__name__}: {str(error).partition(chr(10))[0]:.200}; give it images as "
+            "it takes them, or make it float32 with model.float()"
+        ) from error
+
+
+def _batch(images: Images) -> Tensor:
+    """Images of a torch module as a tensor; raises BadInput for what is no array of numbers."""
+    import torch
+
+    if isinstance(images, torch.Tensor):
+        return images
+    try:
+        return torch.from_numpy(np.asarray(images))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise BadInput(
+            f"explain: expected float32 images of shape (n, channels, h, w) for a torch module, "
+            f"got {type(images).__name__}; give a tensor or an array"
+        ) from error
+
+
+def _check_settings(method: str, explain: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+    """Refuse settings that a method does not have, or of another type; raises BadRecipe."""
+    known = dict(list(inspect.signature(explain).parameters.items())[3:])  # after model, images, target
+    for name, value in settings.items():
+        if name not in known:
+            have = f"one of {', '.join(known)}" if known else "no settings"
+            raise BadRecipe(f"explain: expected {have} for {method}, got the setting {name}")
+        kind = annotated_type(known[name], explain)
+        if not fits(value, kind):
+            raise BadRecipe(f"{name}: expected {describe_type(kind)}, got {got(value)}")
 
 
 def _targets(
@@ -202,7 +260,7 @@ def _targets(
         verdicts: Int[np.ndarray, " n"] = logits.argmax(axis=1).astype(np.int64)
         return verdicts
     plain = target.tolist() if hasattr(target, "tolist") else target  # arrays and tensors
-    given = [plain] * count if isinstance(plain, int | str) else list(plain)
+    given = list(plain) if isinstance(plain, list | tuple) else [plain] * count
     if len(given) != count:
         raise BadInput(f"target: expected one class, or {count}, one an image, got {len(given)}")
     return np.array([_class_index(each, classes, class_names) for each in given], dtype=np.int64)
@@ -211,10 +269,10 @@ def _targets(
 def _class_index(given: Any, classes: int, class_names: Sequence[str] | None) -> int:
     if isinstance(given, str) and class_names is not None and given in class_names:
         return list(class_names).index(given)
-    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given < classes:
-        return given
+    if fits(given, int) and 0 <= given < classes:
+        return int(given)
     known = f" or one of {', '.join(class_names)}" if class_names is not None else ""
-    raise BadInput(f"target: expected a class index from 0 to {classes - 1}{known}, got {given!r}")
+    raise BadInput(f"target: expected a class index from 0 to {classes - 1}{known}, got {given!r:.60}")
 
 
 def _sequence(images: Images) -> Sequence[Any]:
@@ -227,7 +285,7 @@ def _read(images: Sequence[Any], spec: InputSpec) -> tuple[GrayBatch, tuple[str,
     """Images at the model's size, with names; raises BadImage for the first that cannot be read."""
     from steelsight.runtime.engine.reading import read_image
 
-    if not images:
+    if len(images) == 0:
         raise BadInput("explain: expected at least one image, got none")
     read, names = [], []
     for row, image in enumerate(images):

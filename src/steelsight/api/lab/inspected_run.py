@@ -12,6 +12,7 @@ from steelsight.api.lab.run_folder import OpenedRun
 from steelsight.api.lab.settings import LayerSettings, NeuronSettings, TransplantSettings
 from steelsight.api.progress import Progress, stage_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.inspection import LayersResult, NeuronsResult, TransplantOutcome
@@ -25,6 +26,7 @@ __all__ = ["InspectedRun"]
 class InspectedRun(ExplainedRun):
     """The calls of a run that look into its network."""
 
+    @checked
     def layers(
         self,
         data: DataLike,
@@ -48,6 +50,7 @@ class InspectedRun(ExplainedRun):
         shown = stage_progress(progress)
         return LayersResult(inspect_run_layers(self.folder, where.path, chosen, out=folder, say=shown))
 
+    @checked
     def neurons(
         self,
         data: DataLike,
@@ -71,6 +74,7 @@ class InspectedRun(ExplainedRun):
         shown = stage_progress(progress)
         return NeuronsResult(inspect_neurons(self.folder, where.path, chosen, out=folder, say=shown))
 
+    @checked
     def transplant(
         self,
         donor: OpenedRun | Path | str,

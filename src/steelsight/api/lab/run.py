@@ -17,6 +17,7 @@ from steelsight.api.lab.settings import (
 )
 from steelsight.api.progress import Progress, counted_progress, stage_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 from steelsight.reports.notebook import NotebookResult
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Run(InspectedRun):
 
     _repr_pretty_ = NotebookResult._repr_pretty_  # IPython would take the dataclass's own text before it
 
+    @checked
     def evaluate(
         self,
         data: DataLike,
@@ -70,6 +72,7 @@ class Run(InspectedRun):
         )
         return EvaluationResult(done.folder, done.metrics)
 
+    @checked
     def calibrate(
         self,
         data: DataLike,
@@ -90,6 +93,7 @@ class Run(InspectedRun):
         chosen, where = choose(CalibrationOptions, options, settings), as_data(data)
         return CalibrationResult(calibrate_run(self.folder, where.path, chosen, where.options))
 
+    @checked
     def confidence(
         self,
         data: DataLike,
@@ -119,6 +123,7 @@ class Run(InspectedRun):
         )
         return ConfidenceResult(self.folder if out is None else Path(out), scored)
 
+    @checked
     def robustness(
         self,
         data: DataLike,
@@ -144,6 +149,7 @@ class Run(InspectedRun):
             measure_robustness(self.folder, where.path, chosen, out=path_or_none(out), progress=shown)
         )
 
+    @checked
     def export(
         self,
         data: DataLike,
@@ -169,6 +175,7 @@ class Run(InspectedRun):
         return ExportResult(export_run(self.folder, where.path, Path(out), chosen, note=shown))
 
 
+@checked
 def open_run(folder: Path | str) -> Run:
     """A finished RUN folder; raises BadCheckpoint where it is incomplete, altered or of another version."""
     run = Run(Path(folder))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelsight.argument_types import checked
+
 if TYPE_CHECKING:
     from steelsight.api.results.stored_runs import RunList, StoredRun
     from steelsight.runs.folders.remove import RunRemoval
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["check_removable", "list_runs", "remove_run", "show_run"]
 
 
+@checked
 def list_runs(folder: Path | str = ".") -> RunList:
     """Find the RUN folders in a folder and all below it: state, task, data, figures on test sheets.
 
@@ -26,6 +29,7 @@ def list_runs(folder: Path | str = ".") -> RunList:
     return RunList(find_run_folders(Path(folder)))
 
 
+@checked
 def show_run(folder: Path | str) -> StoredRun:
     """Read what a RUN folder says of itself, also where its training is not finished; `open_run` opens it.
 
@@ -37,6 +41,7 @@ def show_run(folder: Path | str) -> StoredRun:
     return StoredRun(check_run_folder(Path(folder)))
 
 
+@checked
 def check_removable(folder: Path | str) -> RunRemoval:
     """Look at what `remove_run` would remove, and remove nothing.
 
@@ -48,6 +53,7 @@ def check_removable(folder: Path | str) -> RunRemoval:
     return check(Path(folder))
 
 
+@checked
 def remove_run(folder: RunRemoval | Path | str) -> RunRemoval:
     """Remove a RUN folder with all that lies in it, without a question; other folders are refused.
 

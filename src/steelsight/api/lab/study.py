@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from steelsight.api.data import DataLike, as_data
 from steelsight.api.progress import Progress, training_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.study import StudyResult
@@ -44,6 +45,7 @@ class StudySettings(TypedDict, total=False):
     seed: int
 
 
+@checked
 def repeat_study(
     data: DataLike,
     out: Path | str,

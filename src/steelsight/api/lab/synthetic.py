@@ -10,6 +10,7 @@ from steelsight.api.data import Data
 from steelsight.api.lab.settings import SynthSettings
 from steelsight.api.progress import Progress, counted_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 from steelsight.plain import plain
 from steelsight.reports.notebook import NotebookResult, ResultTable
 
@@ -49,6 +50,7 @@ class SynthResult(NotebookResult):
         return self.data.summary()
 
 
+@checked
 def synth(
     out: Path | str,
     *,

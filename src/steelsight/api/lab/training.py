@@ -13,6 +13,7 @@ from steelsight.api.lab.run import Run
 from steelsight.api.lab.settings import CompareSettings
 from steelsight.api.progress import Progress, training_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 from steelsight.errors import BadRecipe
 from steelsight.sheets.options import AUTOMATIC
 from steelsight.training.options import FoldOptions, TrainOptions
@@ -34,6 +35,7 @@ RunLike = Run | Path | str
 RecipeLike = Any  # a name, a TOML file, a Recipe, or TrainOptions; None = default, or the recipe of `start`
 
 
+@checked
 def train(
     data: DataLike,
     recipe: RecipeLike = None,
@@ -74,6 +76,7 @@ def train(
     return Run(Path(out))
 
 
+@checked
 def cross_validate(
     data: DataLike,
     recipe: RecipeLike = None,
@@ -111,6 +114,7 @@ def cross_validate(
     return CrossValidationResult(Path(out), done.metrics)
 
 
+@checked
 def train_and_test(
     data: DataLike,
     other: DataLike,
@@ -143,6 +147,7 @@ def train_and_test(
     return Run(Path(out)), EvaluationResult(tested.folder, tested.metrics)
 
 
+@checked
 def train_on_all(
     data: DataLike,
     recipe: RecipeLike = None,
@@ -175,6 +180,7 @@ def train_on_all(
     return Run(Path(out)), CrossValidationResult(Path(out) / FOLDS_FOLDER, validated.metrics)
 
 
+@checked
 def label_curve(
     data: DataLike,
     recipe: RecipeLike = None,
@@ -210,6 +216,7 @@ def label_curve(
     return LabelCurveResult(curve.folder, curve.numbers)
 
 
+@checked
 def compare(
     *runs: RunLike,
     data: DataLike | None = None,
@@ -300,6 +307,8 @@ def _texts(settings: Mapping[str, Any]) -> Sequence[str]:
         refused = BadRecipe(f"{name}: expected a number, text, truth value or list, got {value!r:.80}")
         if value is None:
             raise refused
+        if getattr(value, "ndim", None) == 0:  # a number of NumPy
+            value = value.item()
         try:
             texts.append(f"{_key(name)}={json.dumps(value, allow_nan=False)}")
         except (TypeError, ValueError) as error:

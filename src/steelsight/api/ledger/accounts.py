@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from steelsight.argument_types import checked
 from steelsight.errors import BadAccount
 from steelsight.plain import plain
 
@@ -83,6 +84,7 @@ class AccessList:
         return values
 
 
+@checked
 def add_account(
     ledger: Path | str,
     login: str,
@@ -113,6 +115,7 @@ def add_account(
         return AccountChange(account, _set(connection, writer, account, hashed))
 
 
+@checked
 def list_access(ledger: Path | str) -> AccessList:
     """All accounts and tokens; raises BadLedger."""
     from steelsight.ledger.database.open import opened
@@ -124,6 +127,7 @@ def list_access(ledger: Path | str) -> AccessList:
         return AccessList(tuple(list_accounts(connection)), tuple(list_tokens(connection)), now_us())
 
 
+@checked
 def set_disabled(ledger: Path | str, login: str, *, disabled: bool) -> Account:
     """Disable an account and end its sessions, or enable it again.
 
@@ -135,6 +139,7 @@ def set_disabled(ledger: Path | str, login: str, *, disabled: bool) -> Account:
         return switch(connection, writer, _known(connection, login).person, disabled, by=None)
 
 
+@checked
 def set_role(ledger: Path | str, login: str, role: Role | str) -> Account:
     """Give an account another role, from its next request on; raises as `set_disabled`."""
     from steelsight.service.access.accounts import set_role as change
@@ -144,6 +149,7 @@ def set_role(ledger: Path | str, login: str, role: Role | str) -> Account:
         return change(connection, writer, _known(connection, login).person, wanted, by=None)
 
 
+@checked
 def set_password(ledger: Path | str, login: str, *, password: PasswordSource | None = None) -> AccountChange:
     """Set the password of an account and end its sessions, or make a link that does.
 
@@ -158,6 +164,7 @@ def set_password(ledger: Path | str, login: str, *, password: PasswordSource | N
         return AccountChange(account, _set(connection, writer, account, hashed))
 
 
+@checked
 def create_token(
     ledger: Path | str, name: str, scopes: Sequence[Permission | str], *, days: float | None = 365.0
 ) -> IssuedToken:
@@ -178,6 +185,7 @@ def create_token(
         return IssuedToken(*create(connection, writer, name, wanted, days=days, by=None))
 
 
+@checked
 def revoke_token(ledger: Path | str, token: str) -> None:
     """End a token at once.
 

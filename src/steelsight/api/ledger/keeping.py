@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelsight.api.ledger.view import LedgerView
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.ledger import VerificationResult
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 
+@checked
 def create_ledger(address: Path | str) -> LedgerView:
     """Make a new, empty ledger, open.
 
@@ -46,6 +48,7 @@ def create_ledger(address: Path | str) -> LedgerView:
     return LedgerView(create(str(address)))
 
 
+@checked
 def back_up(address: Path | str, path: Path | str) -> BackupReport:
     """Write one consistent state of a ledger into a file, while stations go on writing.
 
@@ -60,6 +63,7 @@ def back_up(address: Path | str, path: Path | str) -> BackupReport:
         return write_backup(ledger, Path(path))
 
 
+@checked
 def restore(
     path: Path | str,
     address: Path | str,
@@ -87,6 +91,7 @@ def restore(
         ledger.close()
 
 
+@checked
 def upgrade(address: Path | str) -> str:
     """Bring a ledger of an earlier version to this version's schema, whose name is returned.
 
@@ -102,6 +107,7 @@ def upgrade(address: Path | str) -> str:
     return HEAD
 
 
+@checked
 def rebuild(address: Path | str) -> int:
     """Derive the read models from the entries again; returns the number of entries; raises BadLedger."""
     from steelsight.ledger.database.open import opened
@@ -111,6 +117,7 @@ def rebuild(address: Path | str) -> int:
         return derive(ledger)
 
 
+@checked
 def prune_images(
     address: Path | str, images: Path | str, *, days: float = 90.0, dry_run: bool = False
 ) -> Pruned:
@@ -130,6 +137,7 @@ def prune_images(
         return prune(ledger, store, writer, days, dry_run=dry_run)
 
 
+@checked
 def release_name(address: Path | str, name: str) -> str | None:
     """Free a writer's name after its process ended; one that still runs cannot write any more.
 
@@ -150,6 +158,7 @@ def release_name(address: Path | str, name: str) -> str | None:
     return holder
 
 
+@checked
 def erase_person(address: Path | str, person: str) -> int:
     """Delete a person's name, address, texts and account; entries keep the random id and still verify.
 
@@ -163,6 +172,7 @@ def erase_person(address: Path | str, person: str) -> int:
         return erase(ledger, writer, person)
 
 
+@checked
 def enter_known_cases(address: Path | str, table: Path | str, *, clean: str = "none") -> EnteredCases:
     """Put right labels of sheets on record, by which reviewers are measured; they must not know them.
 

@@ -13,6 +13,7 @@ from steelsight.api.data import path_or_none
 from steelsight.api.ledger.settings import RepeatsWanted, ReviewsWanted, VerdictsWanted
 from steelsight.api.ledger.times import TimeLike, microseconds
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         """Its address without a password."""
         return self.ledger.address
 
+    @checked
     def verdicts(
         self, *, limit: int = 100, cursor: str | None = None, **wanted: Unpack[VerdictsWanted]
     ) -> VerdictRows:
@@ -62,6 +64,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
             page = list_verdicts(connection, choose(VerdictFilter, None, wanted), limit=limit, cursor=cursor)
         return VerdictRows(page.rows, page.cursor)
 
+    @checked
     def verify(
         self,
         anchors: Sequence[Anchor | Path | str] | Anchor | Path | str = (),
@@ -80,6 +83,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
 
         return VerificationResult(self.address, verify(self.ledger, read_anchors(anchors, public_key)))
 
+    @checked
     def anchor(self, out: Path | str | None = None, *, key: Path | str | None = None) -> Anchor:
         """The last entry of each writer; keep it where nobody who can change the ledger can change it.
 
@@ -95,6 +99,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
             write_json(Path(out), made.as_dict())
         return made
 
+    @checked
     def export(self, out: Path | str, form: Literal["parquet", "csv"] = "parquet") -> dict[str, int]:
         """Write one file for each table, without people and texts, and put that on record.
 
@@ -107,6 +112,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
             rows |= export_tables(self.ledger, Path(out), form)
         return rows
 
+    @checked
     def export_reviews(
         self,
         images: Path | str,
@@ -146,6 +152,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
             yield rows
             writer.append([Event(name="export", details={"format": form, "rows": rows})])
 
+    @checked
     def quality(
         self,
         *,
@@ -183,6 +190,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
             data = read_audit(connection, period, clean=clean)
         return QualityResult(quality_report(data, np.random.default_rng(seed), certified=certified))
 
+    @checked
     def defects(self, coil: str, *, tolerance_mm: float = 5.0) -> CoilDefectsResult:
         """A coil's defects along it: a table, a map, and a file by `write`.
 
@@ -195,6 +203,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         with self.ledger.read() as connection:
             return CoilDefectsResult(coil, *known_defects(connection, coil, tolerance_mm))
 
+    @checked
     def repeats(
         self,
         coil: str,
@@ -220,6 +229,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         with self.ledger.read() as connection:
             return CoilRepeatsResult(repeats_on_coil(connection, coil, table, chosen))
 
+    @checked
     def compare_coils(self, coil: str, other: str, *, band_m: float = 10.0) -> CoilComparisonResult:
         """The defects of two coils by type, in all and in bands of metres.
 
@@ -246,6 +256,7 @@ class LedgerView(AbstractContextManager["LedgerView"]):
         self.close()
 
 
+@checked
 def open_ledger(address: Path | str) -> LedgerView:
     """Open a ledger: a file, sqlite:///FILE, or postgresql://USER@HOST/NAME; raises BadLedger."""
     from steelsight.ledger.database.open import open_ledger as open_database
@@ -253,6 +264,7 @@ def open_ledger(address: Path | str) -> LedgerView:
     return LedgerView(open_database(str(address)))
 
 
+@checked
 def read_anchors(
     anchors: Sequence[Anchor | Path | str] | Anchor | Path | str, public_key: Path | str | None = None
 ) -> tuple[Anchor, ...]:

@@ -9,6 +9,7 @@ from steelsight.api.data import DataLike, as_data, path_or_none
 from steelsight.api.plant.settings import AdaptSettings, BundleGateSettings
 from steelsight.api.progress import Progress, stage_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.adaptation.gate.options import BundleGateOptions
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["adapt", "gate_bundle"]
 
 
+@checked
 def adapt(
     bundle: Path | str,
     data: DataLike,
@@ -45,6 +47,7 @@ def adapt(
     return AdaptResult(done)
 
 
+@checked
 def gate_bundle(
     bundle: Path | str,
     data: DataLike,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from steelsight.api.data import path_or_none
 from steelsight.api.progress import Progress, stage_progress
+from steelsight.argument_types import checked
 from steelsight.errors import GateRefused
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["show_bundle", "sign_bundle", "verify_bundle"]
 
 
+@checked
 def verify_bundle(
     bundle: Path | str,
     *,
@@ -56,6 +58,7 @@ def verify_bundle(
     return BundleVerification(folder, public, tuple(compare_engines(opened, threads=threads)))
 
 
+@checked
 def show_bundle(bundle: Path | str) -> BundleContent:
     """Check that a bundle is complete, and read its card.
 
@@ -68,6 +71,7 @@ def show_bundle(bundle: Path | str) -> BundleContent:
     return BundleContent(open_bundle(Path(bundle)))
 
 
+@checked
 def sign_bundle(bundle: Path | str, key: Path | str, password: bytes | None = None) -> Path:
     """Check that a bundle is complete, and sign it; `verify_bundle` shows later that nothing changed.
 

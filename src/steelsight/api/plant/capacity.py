@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from steelsight.api.data import path_or_none
 from steelsight.api.plant.settings import PlanSettings
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.capacity import BenchResult
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 
+@checked
 def bench(
     bundle: Path | str | None = None,
     data: Path | str | None = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from steelsight.api.data import path_or_none
 from steelsight.api.progress import Progress, counted_progress
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.bundles import ScanResult
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_demo_sheets", "scan_demo"]
 
 
+@checked
 def draw_demo_sheets(out: Path | str, *, count: int, seed: int = 0, progress: Progress = None) -> Path:
     """Draw sheets into `out`/sheets, equally many of each class; those of an earlier call are kept.
 
@@ -25,6 +27,7 @@ def draw_demo_sheets(out: Path | str, *, count: int, seed: int = 0, progress: Pr
     return draw(Path(out) / "sheets", count=count, seed=seed, progress=counted_progress(progress))
 
 
+@checked
 def scan_demo(out: Path | str, images: Path | str, bundle: Path | str | None = None) -> ScanResult:
     """Scan a folder of images into `out`/scan, with heatmaps and a report; an earlier scan there is removed.
 

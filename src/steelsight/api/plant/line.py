@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from steelsight.api.plant.settings import LineSettings
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 from steelsight.errors import BadInput, BadRecipe
 from steelsight.interrupting import interrupted_by_sigterm
 from steelsight.reports.notebook import NotebookResult, ResultTable
@@ -54,6 +55,7 @@ class LineSummary(NotebookResult):
         )
 
 
+@checked
 def run_line(
     bundle: Path | str,
     source: Path | str,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from steelsight.api.plant.settings import ScanSettings
 from steelsight.api.progress import Progress, counted_progress
 from steelsight.api.settings import choose
+from steelsight.argument_types import checked
 
 if TYPE_CHECKING:
     from steelsight.api.results.bundles import ScanResult
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["scan", "watch"]
 
 
+@checked
 def scan(
     bundle: Path | str,
     sources: Sequence[Path | str] | Path | str,
@@ -57,6 +59,7 @@ def scan(
     return ScanResult(report)
 
 
+@checked
 def watch(
     bundle: Path | str,
     folders: Sequence[Path | str] | Path | str,

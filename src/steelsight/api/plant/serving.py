@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steelsight.api.data import path_or_none
+from steelsight.argument_types import checked
 from steelsight.child_processes import without_main_module
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["serve", "serve_live_coil"]
 Report = Callable[[str], None]
 
 
+@checked
 def serve(
     settings: Mapping[str, Any] | None = None,
     *,
@@ -46,6 +48,7 @@ def serve(
     return run(load_settings(settings, config=path_or_none(config)), report)
 
 
+@checked
 def serve_live_coil(
     out: Path | str,
     *,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
+from steelsight.argument_types import checked
 from steelsight.runtime.bundle.open import Bundle, open_bundle
 from steelsight.runtime.engine.engine import Decisions, Engine, Outputs, decide, open_engine
-from steelsight.runtime.engine.reading import DecodedImage, read_image
+from steelsight.runtime.engine.reading import DecodedImage, read_image, several_images
 from steelsight.runtime.engine.regions import find_regions, upsample
 from steelsight.runtime.verdict import Verdict, VerdictBatch
 
@@ -47,6 +49,7 @@ class Inspector:
 
         images    each as for `inspect`; one path, the bytes of one file or one array (h, w) is one sheet
         heatmaps  False = verdicts without heatmap, which is faster
+        raises    BadInput for one image in place of several
         """
         one = isinstance(images, Path | str | bytes) or (isinstance(images, np.ndarray) and images.ndim == 2)
         listed: Iterable[Image] = [images] if one else images  # type: ignore[list-item, assignment]
@@ -57,7 +60,7 @@ class Inspector:
 
         heatmaps  False = verdicts without heatmap, which is faster
         """
-        waiting = iter(images)
+        waiting = iter(several_images(images))
         while batch := list(islice(waiting, self.engine.batch)):
             reads = [read_image(image, self.bundle.card.input) for image in batch]
             yield from self.inspect_decoded(reads, heatmaps=heatmaps)
@@ -76,6 +79,12 @@ class Inspector:
                 [self._verdict(read, outputs, decisions, row, heatmaps) for row, read in enumerate(good)]
             )
         return [next(verdicts) if read.gray is not None else read.refused(self.bundle.card) for read in reads]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "Inspector: expected to stay in the process that loaded it, got a copy or a pickle of it; "
+            "load the bundle again there"
+        )
 
     def _verdict(
         self, read: DecodedImage, outputs: Outputs, decisions: Decisions, row: int, heatmaps: bool
@@ -100,6 +109,7 @@ class Inspector:
         )
 
 
+@checked
 def load(bundle: Path | str, *, engine: str = "openvino", threads: int = 0, batch: int = 8) -> Inspector:
     """Open a BUNDLE folder for inspection.
 

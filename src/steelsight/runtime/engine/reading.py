@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from steelsight.errors import BadImage
+from steelsight.argument_types import is_possible
+from steelsight.errors import BadImage, BadInput
 from steelsight.runtime.bundle.card import BundleCard
 from steelsight.runtime.verdict import Verdict
 from steelsight.sheets.images.image_file import MAX_FILE_BYTES, OUT_OF_MEMORY, unreadable
@@ -18,7 +20,15 @@ from steelsight.sheets.images.pixels import MAX_PIXELS, fit_gray, read_sheet_and
 from steelsight.sheets.images.placement import Placement, place
 from steelsight.types import GrayImage, InputSpec, Reason, State
 
-__all__ = ["DecodedImage", "ImageRefused", "decode", "out_of_memory", "read_file", "read_image"]
+__all__ = [
+    "DecodedImage",
+    "ImageRefused",
+    "decode",
+    "out_of_memory",
+    "read_file",
+    "read_image",
+    "several_images",
+]
 
 EMPTY: Final = np.zeros(0)
 
@@ -56,11 +66,42 @@ def read_image(image: Path | str | bytes | np.ndarray, spec: InputSpec) -> Decod
     try:
         if isinstance(image, np.ndarray):
             return _read_array(image, spec)
-        content = image if isinstance(image, bytes) else read_file(Path(image))
-        name = "image" if isinstance(image, bytes) else Path(image).name
-        return decode(content, name, spec)
+        if isinstance(image, bytes | bytearray | memoryview):
+            return decode(bytes(image), "image", spec)
+        path = _path(image)
+        return decode(read_file(path), path.name, spec)
     except ImageRefused as error:
         return DecodedImage(None, (0, 0), error.reason, str(error))
+
+
+def _path(image: Any) -> Path:
+    if isinstance(image, str | os.PathLike):
+        path = Path(image)
+        if not is_possible(path):
+            raise ImageRefused(
+                Reason.MISSING, f"{path.name}: expected a path, got text that no file can have as one"
+            )
+        return path
+    raise ImageRefused(
+        Reason.NOT_AN_IMAGE,
+        f"image: expected a path, bytes of a file or a gray uint8 array (h, w), got {type(image).__name__}",
+    )
+
+
+def several_images(images: Any) -> Any:
+    """Images as given, where they are several; raises BadInput for one, whose parts are no images."""
+    one = isinstance(images, str | bytes | bytearray | memoryview | os.PathLike | Mapping)
+    if one or not isinstance(images, Iterable) or getattr(images, "ndim", 3) == 0:
+        raise BadInput(
+            f"images: expected a list of images, got {type(images).__name__}; put one image into a list"
+        )
+    shape = getattr(images, "shape", ())
+    if len(shape) == 2:
+        raise BadInput(
+            f"images: expected a list of images or an array (n, h, w), got one of shape {shape}; "
+            "put one image into a list"
+        )
+    return images
 
 
 def decode(content: bytes, name: str, spec: InputSpec, *, max_pixels: int = MAX_PIXELS) -> DecodedImage:

@@ -53,6 +53,10 @@ def watch(
         )
     if options.partition:
         raise BadInput("--partition: the rows of a watched folder are not partitioned; leave it out")
+    if not sources:
+        raise BadSource("no source: expected at least one folder to watch, got none; name the folder")
+    if idle is not None and not idle >= 0:
+        raise BadInput(f"--idle: expected at least 0 seconds, got {idle}")
     out = Path(out)
     folders = [_folder(source) for source in sources]
     bundle = open_bundle(Path(bundle_folder))
