@@ -44,7 +44,7 @@ def test_a_signal_ends_the_line_with_what_it_did(tmp_path, number):
             process.communicate()
         ledger.close()
     assert process.returncode == 0, errors
-    assert "1 sheets judged" in output + errors
+    assert "1 sheet judged" in output + errors
     assert "Traceback" not in errors
 
 

@@ -32,11 +32,16 @@ class CoilDefectsResult(NotebookResult):
     @property
     def title(self) -> str:
         """How many, and on which coil; and how many regions have no place, where some have none."""
-        from steelsight.coils.read import unplaced_words
-
         count = len(self.defects)
         words = f"{count:,} defect{'s' * (count != 1)} on {self.coil}"
-        return f"{words}; {unplaced_words(self.unplaced)}" if self.unplaced else words
+        return f"{words}; {self.without_place}" if self.unplaced else words
+
+    @property
+    def without_place(self) -> str:
+        """How many regions have no place on the strip, in words, and what gives them one."""
+        from steelsight.coils.read import unplaced_words
+
+        return unplaced_words(self.unplaced)
 
     def as_dict(self) -> dict[str, Any]:
         """The coil, its defects with metres along and millimetres across, and the regions without a place."""

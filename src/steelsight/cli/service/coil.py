@@ -100,12 +100,11 @@ def export(
 ) -> None:
     """Write the defects of a coil as a table, `defects.csv` or `defects.parquet`."""
     from steelsight.api.ledger.view import open_ledger
-    from steelsight.coils.read import unplaced_words
 
     with open_ledger(address) as ledger:
         found = ledger.defects(name)
     path, count = found.write(out, form.value), len(found.defects)
-    print_line(f"{count} defects of {name} in {path}; {unplaced_words(found.unplaced)}")
+    print_line(f"{count} defects of {name} in {path}; {found.without_place}")
     if as_json:
         emit_json({"coil": name, "path": str(path), "defects": count, "unplaced": found.unplaced})
 

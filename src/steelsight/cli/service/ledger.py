@@ -180,7 +180,6 @@ def defects(
 ) -> None:
     """List a coil's defects along it; what lies across borders of images is one defect."""
     from steelsight.api.ledger.view import open_ledger
-    from steelsight.coils.read import unplaced_words
 
     with open_ledger(address) as ledger:
         result = ledger.defects(coil, tolerance_mm=tolerance)
@@ -191,7 +190,7 @@ def defects(
             f"{each['right_mm']:.0f} mm, {each['side'] or 'side unknown'}: {each['label']}, "
             f"{len(each['members'])} regions"
         )
-    print_line(f"{len(values)} defects on {coil}; {unplaced_words(result.unplaced)}")
+    print_line(f"{len(values)} defects on {coil}; {result.without_place}")
     if as_json:
         emit_json(result.as_dict())
 
