@@ -23,7 +23,7 @@ def path(sqlite_ledger) -> str:
 
 def test_accounts_from_the_first_to_the_last(path):
     added = accounts.add_account(path, "Anna", "admin", password=lambda: PASSWORD)
-    assert (added.account.login, added.account.has_password, added.link) == ("anna", False, None)
+    assert (added.account.login, added.account.has_password, added.link) == ("anna", True, None)
     linked = accounts.add_account(Path(path), "ben", "viewer", name="Ben B.")
     assert linked.link is not None
     assert linked.link.startswith("/access/link?secret=")
@@ -35,7 +35,8 @@ def test_accounts_from_the_first_to_the_last(path):
         ("ben", False, True),
     ]
     accounts.set_disabled(path, "ben", disabled=False)
-    assert accounts.set_password(path, "ben", password=lambda: PASSWORD).link is None
+    changed = accounts.set_password(path, "ben", password=lambda: PASSWORD)
+    assert (changed.account.has_password, changed.link) == (True, None)
     with ss.open_ledger(path) as ledger:
         assert ledger.verify().clean
 

@@ -111,7 +111,7 @@ def test_one_command_judges_a_folder_and_answers(tmp_path, camera):
         code, text = served.end()
     assert code == 0, text
     assert "ended; " in text
-    assert "1 sheets judged" in text
+    assert "1 sheet judged" in text
     with opened(str(tmp_path / "steelsight.db")) as ledger:
         assert verify(ledger).clean
 

@@ -112,7 +112,8 @@ def add_account(
     hashed = None if password is None else _new_hash(wanted_login(login), password)
     with _changing(ledger) as (connection, writer):
         account = add(connection, writer, new, by=None)
-        return AccountChange(account, _set(connection, writer, account, hashed))
+        link = _set(connection, writer, account, hashed)
+        return AccountChange(_known(connection, account.login), link)  # as it is with the password
 
 
 @checked
@@ -161,7 +162,8 @@ def set_password(ledger: Path | str, login: str, *, password: PasswordSource | N
     hashed = None if password is None else _new_hash(normalise_login(login), password)
     with _changing(ledger) as (connection, writer):
         account = _known(connection, login)
-        return AccountChange(account, _set(connection, writer, account, hashed))
+        link = _set(connection, writer, account, hashed)
+        return AccountChange(_known(connection, account.login), link)  # as it is with the password
 
 
 @checked
