@@ -84,6 +84,13 @@ def test_a_function_refuses_arguments_of_other_types():
         """What it does."""
         return count
 
+    @checked
+    def several(anchors: Sequence[Unknown | Path | str]) -> int:
+        return len(anchors)
+
+    assert several([object(), "a"]) == 2
+    with pytest.raises(BadInput, match="anchors: expected a list of Unknown or a path, got 3"):
+        several(3)
     assert call("a", "b", count=2, more=object()) == 2
     assert (call.__name__, call.__doc__) == ("call", "What it does.")
     assert list(inspect.signature(call).parameters) == ["data", "names", "count", "more"]
