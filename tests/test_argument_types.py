@@ -51,6 +51,7 @@ class Options:
     share: float | None = option(None, help="Share.", min=0, max=1)
     names: tuple[str, ...] = option((), help="Names.")
     folder: Path | None = option(None, help="Folder.")
+    ratio: float = option(1.0, help="Ratio.")
     quick: bool = option(False, help="Quick.")
 
     def __post_init__(self) -> None:
@@ -65,7 +66,8 @@ class Options:
         ({"count": 10**5000}, "--count: expected a whole number, got one of 16610 bits"),
         ({"count": True}, "--count: expected a whole number, got True"),
         ({"share": []}, "--share: expected a finite number or None, got "),
-        ({"share": NAN}, "--share: expected a finite number or None, got nan"),
+        ({"share": NAN}, "--share: expected at least 0, got nan"),
+        ({"ratio": NAN}, "--ratio: expected a finite number, got nan"),
         ({"names": ("a", 3)}, "--names: expected a list of text, got "),
         ({"folder": "text"}, "--folder: expected a path or None, got 'text'"),
         ({"folder": Path("a\0b")}, "--folder: expected a path, got 'a"),
@@ -84,6 +86,13 @@ def test_a_function_refuses_arguments_of_other_types():
         """What it does."""
         return count
 
+    @checked
+    def several(anchors: Sequence[Unknown | Path | str]) -> int:
+        return len(anchors)
+
+    assert several([object(), "a"]) == 2
+    with pytest.raises(BadInput, match="anchors: expected a list of Unknown or a path, got 3"):
+        several(3)
     assert call("a", "b", count=2, more=object()) == 2
     assert (call.__name__, call.__doc__) == ("call", "What it does.")
     assert list(inspect.signature(call).parameters) == ["data", "names", "count", "more"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import inspect
 import math
@@ -61,7 +62,7 @@ def fits(value: Any, kind: Any) -> bool:
         return not isinstance(value, bool) and isinstance(value, Real) and _is_finite(value)
     if kind is Path:
         return isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)
-    return not isinstance(kind, type) or isinstance(value, kind)
+    return not isinstance(kind, type) or issubclass(kind, _Unknown) or isinstance(value, kind)
 
 
 def _fits_generic(value: Any, origin: type, parts: tuple[Any, ...]) -> bool:
@@ -173,12 +174,24 @@ def _check(name: str, value: Any, kind: Any) -> None:
         check_path(name, value)
 
 
+class _Unknown:
+    """What an annotation names that is imported for type checkers alone."""
+
+
+class _Names(dict[str, Any]):
+    """Names of a module; any other is a class of that name, which stands for what is not imported."""
+
+    def __missing__(self, name: str) -> type:
+        return type(name, (_Unknown,), {})
+
+
 def annotated_type(parameter: inspect.Parameter, call: Callable[..., Any]) -> Any:
-    """The type of a function's parameter; Any where its module imports the type for type checkers alone."""
+    """The type of a function's parameter; what is imported for type checkers alone fits all."""
     if not isinstance(parameter.annotation, str):
         return Any
+    known = inspect.unwrap(call).__globals__
     try:
-        return eval(parameter.annotation, inspect.unwrap(call).__globals__)
+        return eval(parameter.annotation, known, _Names(vars(builtins) | known))
     except (NameError, AttributeError, TypeError):
         return Any
 

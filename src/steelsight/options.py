@@ -69,8 +69,9 @@ def check_options(options: Any) -> None:
         value = getattr(options, name)
         words = info.flag.partition("/")[0] if info.flag else f"--{name.replace('_', '-')}"
         choices = _choices(hints[name])
-        if not choices and not fits(value, hints[name]):
-            raise BadRecipe(f"{words}: expected {describe_type(hints[name])}, got {got(value)}")
+        wrong = not choices and not fits(value, hints[name])
+        if wrong and not isinstance(value, float):  # of NaN and infinity the bounds say more
+            raise _refused(words, hints[name], value)
         for each in value if isinstance(value, tuple) else (value,):
             if each is None:
                 continue
@@ -82,6 +83,8 @@ def check_options(options: Any) -> None:
                 raise BadRecipe(f"{words}: expected at least {info.min:g}, got {each}")
             if info.max is not None and not each <= info.max:
                 raise BadRecipe(f"{words}: expected at most {info.max:g}, got {each}")
+        if wrong:
+            raise _refused(words, hints[name], value)
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
@@ -89,3 +92,7 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) is Literal:
         return get_args(annotation)
     return next((found for part in get_args(annotation) if (found := _choices(part))), ())
+
+
+def _refused(words: str, kind: Any, value: Any) -> BadRecipe:
+    return BadRecipe(f"{words}: expected {describe_type(kind)}, got {got(value)}")

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import steelsight as ss
+from steelsight.api.ledger.keeping import create_ledger
 from steelsight.errors import BadInput, BadRecipe
 from steelsight.runtime.bundle.default import FAST
 
@@ -270,3 +271,16 @@ def test_a_module_without_gradients_is_refused():
     with pytest.raises(BadInput, match=r"made inside torch\.inference_mode"):
         ss.explain(network, torch.rand(2, 3, 8, 9), layer="convolution")
     assert all(each.requires_grad for each in network.parameters())
+
+
+def test_what_a_ledger_is_asked_for_has_its_type(tmp_path):
+    create_ledger(tmp_path / "steelsight.db").close()
+    with ss.open_ledger(tmp_path / "steelsight.db") as ledger:
+        for value in (3, b"x", 10**30, True):
+            with pytest.raises(BadRecipe, match="coil: expected text or None, got "):
+                ledger.verdicts(coil=value)
+        for value in (None, 3, b"x"):
+            with pytest.raises(BadInput, match="anchors: expected a list of Anchor or a path, got "):
+                ledger.verify(value)
+            with pytest.raises(BadInput, match=r"rolls: expected .* or a path, got "):
+                ledger.repeats("coil", value)

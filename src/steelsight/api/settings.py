@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, get_type_hints
 
-from steelsight.argument_types import got
+from steelsight.argument_types import describe_type, fits, got
 from steelsight.errors import BadRecipe
 from steelsight.options import option_fields
 from steelsight.sheets.options import AUTOMATIC, DataOptions
@@ -71,6 +71,11 @@ def choose(
             came = _named_by_option(kind, name)
             raise BadRecipe(f"{name}: expected one of {', '.join(types)}, got {came}")
     values = {name: _typed(value, types[name]) for name, value in settings.items()}
+    if not option_fields(kind):  # an option class checks its own
+        hints = get_type_hints(kind)
+        for name, value in values.items():
+            if not fits(value, hints[name]):
+                raise BadRecipe(f"{name}: expected {describe_type(hints[name])}, got {got(value)}")
     read = vars(reading) if issubclass(kind, DataOptions) else {}
     return kind(**{**read, **values, **fixed})
 
