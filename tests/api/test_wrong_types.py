@@ -75,12 +75,13 @@ inspector, gray = ss.load("fast", threads=1), np.zeros((64, 400), np.uint8)
 options = {"count": "12", "size": None, "workers": 2.5, "force": "no", "options": 3}
 tensor, coloured = torch.zeros(4, 5, dtype=torch.uint8), np.zeros((4, 5, 3), np.uint8)
 images = [None, [[1, 2]], tensor, bytearray(b"text"), coloured, "a\\0b", gray]
+one = (str, bytes, Path, np.ndarray)
 single = [None, 3, "a.png", b"a", Path("a"), {"a": 1}, np.uint8(3), gray]
 print(json.dumps({
     "settings": [refusal(ss.synth, "OUT", **{name: value}) for name, value in options.items()],
     "written": Path("OUT").exists(),
     "images": [[str(each.state), each.detail] for each in inspector.inspect_batch(images).verdicts],
-    "single": [refusal(inspector.inspect_batch, each) for each in single],
+    "batch": [refusal(inspector.inspect_batch, each) for each in single if not isinstance(each, one)],
     "fitted": [refusal(ss.SheetEstimator().fit, each, ["a", "b"]) for each in single],
 }))
 """
@@ -174,9 +175,10 @@ def test_a_folder_is_no_image(inspector, tmp_path):
     assert "got a folder or a device" in inspector.inspect(tmp_path).detail
 
 
-@pytest.mark.parametrize("call", ["single", "fitted"])
-def test_one_image_in_place_of_several_is_refused(call, unchecked):
-    assert len(unchecked[call]) == 8
+@pytest.mark.parametrize(("call", "refused"), [("batch", 4), ("fitted", 8)])
+def test_one_image_in_place_of_several_is_refused(call, refused, unchecked):
+    """A batch may be one image."""
+    assert len(unchecked[call]) == refused
     for message in unchecked[call]:
         assert message.startswith("BadInput: images: expected a list of images")
         assert message.endswith("; put one image into a list")
