@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from steelsight.api.data import path_or_none
 from steelsight.api.ledger.settings import RepeatsWanted, ReviewsWanted, VerdictsWanted
 from steelsight.api.ledger.times import TimeLike, microseconds
 from steelsight.api.settings import choose
-from steelsight.argument_types import checked, got
+from steelsight.argument_types import checked, fits, got
 from steelsight.errors import BadInput
 
 if TYPE_CHECKING:
@@ -277,6 +277,6 @@ def read_anchors(
 
     key = path_or_none(public_key)
     several = (anchors,) if isinstance(anchors, Anchor | Path | str) else anchors
-    if not isinstance(several, Sequence) or isinstance(several, bytes):
+    if not fits(several, Sequence[Any]):
         raise BadInput(f"anchors: expected a list of Anchor or a path, got {got(several)}")
     return tuple(read_anchor(Path(each), key) if isinstance(each, Path | str) else each for each in several)
