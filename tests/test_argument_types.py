@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ NAN = float("nan")
         (int | None, [3, None], ["3", 2.5]),
         (Literal["a", "b"] | None, ["a", None], ["c", 3, []]),
         (tuple[str, ...], [(), ("a",)], ["a", ["a"], ("a", 3), None]),
+        (Sequence[Any], [[1, "a"], (None,)], [None, b"a", 3]),
         (tuple[int, int], [(1, 2)], [(1,), (1, "a")]),
         (
             Sequence[Path | str] | Path | str,

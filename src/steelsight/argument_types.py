@@ -50,6 +50,8 @@ def fits(value: Any, kind: Any) -> bool:
         return any(value is part or (isinstance(value, type(part)) and value == part) for part in parts)
     if isinstance(origin, type):
         return _fits_generic(value, origin, parts)
+    if kind is Any:  # a class since Python 3.11
+        return True
     if kind in (None, NoneType):
         return value is None
     if kind is bool:

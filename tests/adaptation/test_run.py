@@ -128,4 +128,6 @@ def test_refusals_end_with_their_exit_codes(make_bundle: Make, make_data: Make, 
 
 def test_shares_outside_0_and_1(make_bundle: Make, make_data: Make, tmp_path: Path) -> None:
     with pytest.raises(BadRecipe, match="--risk, --delta: expected shares above 0 and below 1"):
-        adapt_bundle(make_bundle(), make_data(COUNTS), tmp_path / "new", AdaptOptions(delta=np.nan))
+        adapt_bundle(make_bundle(), make_data(COUNTS), tmp_path / "new", AdaptOptions(delta=1.0))
+    with pytest.raises(BadRecipe, match="--delta: expected a finite number, got nan"):
+        AdaptOptions(delta=np.nan)

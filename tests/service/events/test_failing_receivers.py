@@ -149,7 +149,7 @@ def test_a_dead_receiver_holds_up_no_other(lite, lite_line):
         assert not dead.accepted
         held.set()
         until(lambda: len(set(dead.places())) >= 40)
-    assert alive.places() == list(range(1, 41))
+    assert list(dict.fromkeys(alive.places())) == list(range(1, 41))  # at least once, in order
 
 
 def test_a_receiver_that_is_gone_is_paused_and_resumed_without_loss(lite, lite_line):

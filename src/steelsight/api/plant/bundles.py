@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from steelsight.api.data import path_or_none
 from steelsight.api.progress import Progress, stage_progress
 from steelsight.argument_types import checked
-from steelsight.errors import GateRefused
+from steelsight.errors import BadRecipe, GateRefused
 
 if TYPE_CHECKING:
     from steelsight.api.results.opened_bundles import BundleContent, BundleVerification
@@ -86,11 +86,18 @@ def sign_bundle(bundle: Path | str, key: Path | str, password: bytes | None = No
 
 
 def _check_gate(opened: Bundle, policy: Path, say: Callable[[str], None]) -> None:
-    """Tell the record of the gate; raises GateRefused where there is none that was passed."""
+    """Tell the record of the gate.
+
+    raises  GateRefused where there is none that was passed; BadRecipe for a policy that cannot be read
+    """
     from steelsight.api.results.opened_bundles import describe_gate
     from steelsight.runtime.bundle.gate import verify_gate
 
-    check = verify_gate(opened, policy=policy)
+    try:
+        check = verify_gate(opened, policy=policy)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BadRecipe(f"--policy {policy}: expected a TOML file; {reason}; check the path") from error
     if not check.passed or check.record is None:
         raise GateRefused(f"{opened.folder}: {'; '.join(map(str, check.reasons))}")
     say(f"gate: {describe_gate(check.record)}")

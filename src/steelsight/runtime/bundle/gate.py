@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from steelsight.errors import BadBundle, BadOutput, BadRecipe
+from steelsight.errors import BadBundle, BadOutput
 from steelsight.files import refuse_output, replace_file
 from steelsight.reading import read_regular
 from steelsight.runtime.bundle.default import FOLDER
@@ -57,11 +57,11 @@ def verify_gate(bundle: Bundle, *, policy: Path | None = None, data_hash: str | 
     policy     the record that counts is the latest one by this policy file, whose bytes and tables must be
                those that were applied; None = the latest record, whatever its policy
     data_hash  of the sheets that it must have been tested on, see sheets.cache; None = any
-    raises     BadBundle where a record is not what its hash says, or is about another bundle; BadRecipe where
+    raises     BadBundle where a record is not what its hash says, or is about another bundle; OSError where
                the policy file cannot be read
     """
     card = parse_card(bundle.card_text, str(bundle.folder / CARD_FILE))  # checks every record and the id
-    wanted = None if policy is None else _policy_hash(policy)
+    wanted = None if policy is None else hashlib.sha256(read_regular(policy)).hexdigest()
     records = [each for each in card.gates if wanted is None or each.policy_sha256 == wanted]
     if not records:
         by = "" if policy is None else f" by the policy {policy} as it is now"
@@ -155,12 +155,3 @@ def _with_record(card_text: bytes, record: GateRecord) -> bytes:
     written = json.loads(record.model_dump_json())
     card["gates"] = [*card.get("gates", ()), written][-MOST_GATES:]
     return (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _policy_hash(policy: Path) -> str:
-    try:
-        return hashlib.sha256(read_regular(policy)).hexdigest()
-    except OSError as error:
-        raise BadRecipe(
-            f"--policy {policy}: expected a TOML file; {error.strerror or error}; check the path"
-        ) from error
