@@ -1,6 +1,7 @@
 """Time of a cross-validation by two workers of Ray over one after the other, one thread each, two cores.
 
-    OMP_NUM_THREADS=1 python benchmarks/cluster_training.py [--sheets N] [--epochs N] [--out FILE]
+    OMP_NUM_THREADS=1 python benchmarks/cluster_training.py [--sheets N] [--epochs N] [--rounds N]
+        [--no-machine-ratio] [--out FILE]
 
 5 folds x 3 repeats of the default recipe on generated sheets. The two ways alternate, so that both meet the
 same machine; the first round by Ray includes the start of its workers, and the start of Ray itself is told
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--sheets", type=int, default=300)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--no-machine-ratio", action="store_false", dest="machine_ratio")
     parser.add_argument("--out", type=Path, help="file for the JSON too")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -80,7 +82,7 @@ def measure(root: Path, options: argparse.Namespace) -> dict[str, Any]:
         "seconds_by_ray": there,
         "ratios": [slow / fast for slow, fast in zip(here, there, strict=True)],
         "seconds_to_start_ray": start,
-        "machine_ratio": machine_ratio(root, options.epochs),
+        "machine_ratio": machine_ratio(root, options.epochs) if options.machine_ratio else None,
         "identical": identical,
     }
 
