@@ -92,9 +92,7 @@ def describe_type(kind: Any) -> str:
         return " or ".join(dict.fromkeys(map(describe_type, named)))
     if origin is Literal:
         return f"one of {', '.join(map(str, parts))}"
-    if (isinstance(origin, type) and parts and issubclass(origin, tuple | list)) or str(origin).endswith(
-        "Sequence'>"
-    ):
+    if isinstance(origin, type) and parts and issubclass(origin, Sequence):
         return f"a list of {_PLURALS.get(describe_type(parts[0]), describe_type(parts[0]))}"
     return _WORDS.get(kind, getattr(kind, "__name__", str(kind)))
 

@@ -150,6 +150,7 @@ def test_a_dead_receiver_holds_up_no_other(lite, lite_line):
         held.set()
         until(lambda: len(set(dead.places())) >= 40)
     assert list(dict.fromkeys(alive.places())) == list(range(1, 41))  # at least once, in order
+    assert len({request.id for request in alive.accepted}) == 40  # a repeated one has the id of the first
 
 
 def test_a_receiver_that_is_gone_is_paused_and_resumed_without_loss(lite, lite_line):
